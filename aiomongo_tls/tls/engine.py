@@ -1,0 +1,321 @@
+"""TLS without I/O: ciphertext in, plaintext out, and the other way round; client and server role.
+
+How OpenSSL is driven here, and what can go wrong
+--------------------------------------------------
+
+`ssl.SSLObject` does TLS between two memory buffers (`ssl.MemoryBIO`). Whoever owns the socket feeds what arrived
+(`receive_data`) and sends what came out (`data_to_send`). Seven facts shaped this file:
+
+1. *A MemoryBIO never shrinks.* It keeps the largest size it ever had, so one write of 1 MB costs each connection
+   1 MB for good. All bytes pass in steps of at most 16 KB, the size of a TLS record, and the outgoing buffer is
+   emptied into a list before it holds much more than that. The one exception is a handshake flight, which OpenSSL
+   writes in one go.
+2. *Reading can produce output.* A TLS 1.3 peer may ask for new keys (KeyUpdate) at any time, and the answer comes
+   out of a read. The rule for the owner is therefore: after every call, even one that raised, send `data_to_send()`.
+3. *A failed handshake leaves an alert behind.* OpenSSL has put it into the outgoing buffer when the exception
+   arrives. Unless it is sent, the peer learns nothing but "connection closed".
+4. *A TLS 1.3 client is ready before the server has looked at its certificate.* A refusal comes as an alert after the
+   handshake, out of `receive_data` in state OPEN. Data queued by `send()` during the handshake leaves together with
+   the client's last flight, so that the first request costs no extra packet, and the alert answers both.
+5. *An empty buffer needs no question.* OpenSSL takes one record at a time from the incoming buffer, and a read of
+   16 KB always takes a whole record. So once that buffer is empty there is nothing left to decrypt, and the call
+   that would only raise SSLWantReadError (which costs more than decrypting a small record) is left out.
+6. *Reading `SSLObject.session` leaks* about 7 KB on several CPython releases (cpython#116810). Nothing here does.
+7. *The end comes in two kinds*: close_notify, or a plain end of the stream, which is what many servers do. Inside the
+   handshake the second is an error. Afterwards both are state CLOSED: whether a message was cut short is known by
+   the layer that knows messages. Our own close_notify is queued and the peer's is never waited for.
+
+Once an SSL error was raised the engine is BROKEN and answers with that same error from then on.
+"""
+
+from __future__ import annotations
+
+import ssl
+from contextlib import suppress
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+STEP = 16384
+"""Bytes per step through OpenSSL: the largest plaintext of one TLS record."""
+
+_FIRST_BYTES = 64
+# With more than that the outgoing BIO is emptied, so that it does not grow. One full record with its overhead fits.
+_HIGH_WATER = STEP + 512
+
+
+class EngineState(Enum):
+    """Where a TLS connection is in its life."""
+
+    HANDSHAKING = "handshaking"
+    OPEN = "open"
+    CLOSED = "closed"
+    BROKEN = "broken"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TLSInfo:
+    """What was agreed in a TLS handshake.
+
+    Args:
+        version: `TLSv1.2` or `TLSv1.3`.
+        cipher: OpenSSL's name of the cipher suite.
+        resumed: whether an earlier session was resumed, so that no certificates were exchanged.
+        peer_certificate: the peer's certificate as `SSLSocket.getpeercert()` tells it; None if it was not verified.
+        peer_der: the peer's certificate in DER, None if it sent none.
+        server_hostname: the name that was asked for (SNI) and checked; None on a server.
+    """
+
+    version: str
+    cipher: str
+    resumed: bool
+    peer_certificate: dict[str, Any] | None
+    peer_der: bytes | None
+    server_hostname: str | None
+
+
+class TLSEngine:
+    """One TLS connection between two buffers; see the head of this module.
+
+    Args:
+        context: the SSLContext, for the role.
+        server_side: which role to play.
+        server_hostname: the server's name or IP address, for SNI and for the check of its certificate.
+        session: a session of the same context to resume.
+
+    Raises:
+        ValueError: the context checks host names and there is none, or it is not one.
+    """
+
+    __slots__ = (
+        "_closing",
+        "_error",
+        "_incoming",
+        "_info",
+        "_outgoing",
+        "_pieces",
+        "_queued",
+        "_read",
+        "_ssl",
+        "_write",
+        "first_bytes",
+        "handshake_done",
+        "server_hostname",
+        "state",
+    )
+
+    def __init__(
+        self,
+        context: ssl.SSLContext,
+        *,
+        server_side: bool = False,
+        server_hostname: str | None = None,
+        session: ssl.SSLSession | None = None,
+    ) -> None:
+        self._incoming = ssl.MemoryBIO()
+        self._outgoing = ssl.MemoryBIO()
+        self._ssl = context.wrap_bio(
+            self._incoming, self._outgoing, server_side=server_side, server_hostname=server_hostname, session=session
+        )
+        self._read = self._ssl.read
+        self._write = self._ssl.write
+        # Ciphertext taken out of the outgoing BIO before the owner asked for it.
+        self._pieces: list[bytes] = []
+        # Plaintext that was sent before the handshake was done.
+        self._queued: list[bytes] = []
+        self._error: ssl.SSLError | None = None
+        self._closing = False
+        self._info: TLSInfo | None = None
+        self.state = EngineState.HANDSHAKING
+        # What explain.py needs to tell a refused certificate from a server that never spoke TLS.
+        self.handshake_done = False
+        self.first_bytes = b""
+        self.server_hostname = server_hostname
+
+    @property
+    def heard_from_peer(self) -> bool:
+        """Whether any byte came from the peer."""
+        return bool(self.first_bytes)
+
+    @property
+    def cipher_agreed(self) -> bool:
+        """Whether the handshake came as far as a common cipher suite: the server's first answer was accepted."""
+        return self._ssl.cipher() is not None
+
+    @property
+    def info(self) -> TLSInfo | None:
+        """What was agreed, None until the handshake is done."""
+        if self._info is None and self.handshake_done:
+            cipher = self._ssl.cipher()
+            self._info = TLSInfo(
+                version=self._ssl.version() or "",
+                cipher=cipher[0] if cipher else "",
+                resumed=bool(self._ssl.session_reused),
+                peer_certificate=self._ssl.getpeercert() or None,
+                peer_der=self._ssl.getpeercert(binary_form=True),
+                server_hostname=self.server_hostname,
+            )
+        return self._info
+
+    def start(self) -> None:
+        """Begin the handshake: a client's first message is ready to be sent."""
+        if self.state is EngineState.HANDSHAKING:
+            self._handshake()
+
+    def receive_data(self, data: bytes | bytearray | memoryview) -> bytes:
+        """Take ciphertext that arrived; what it decrypts to is returned.
+
+        The handshake is driven by this call too. Afterwards send `data_to_send()`, also if the call raised. Where
+        plaintext came before an error it is returned, the state is BROKEN, and the next call (`receive_eof()` at the
+        latest) raises.
+
+        Args:
+            data: bytes from the peer, in any chunking.
+
+        Returns:
+            Plaintext, `b""` if there is none yet.
+
+        Raises:
+            ssl.SSLError: the connection is broken; from then on each call raises the same error.
+        """
+        if self.state is not EngineState.OPEN or len(data) > STEP:
+            return self._receive_in_steps(data)
+        # The common case, one small message, in two calls; fact 5.
+        self._incoming.write(data)
+        try:
+            plaintext = self._read(STEP)
+        except ssl.SSLWantReadError:
+            return b""
+        except ssl.SSLError as exc:
+            self._end(exc)
+            if self._error is None:
+                return b""
+            raise
+        if plaintext and not self._incoming.pending:
+            return plaintext
+        pieces = [plaintext]
+        self._read_rest(pieces)
+        return b"".join(pieces)
+
+    def receive_eof(self) -> None:
+        """Take note that the peer's stream has ended.
+
+        Raises:
+            ssl.SSLError: the connection was broken already, or the handshake was not done (SSLEOFError).
+        """
+        if self.state is EngineState.HANDSHAKING:
+            self._incoming.write_eof()
+            self._handshake()
+        elif self.state is EngineState.OPEN:
+            self.state = EngineState.CLOSED
+        elif self._error is not None:
+            raise self._error
+
+    def send(self, data: bytes | bytearray | memoryview) -> None:
+        """Encrypt `data`, or keep it until the handshake is done; then it leaves with the last handshake message.
+
+        After the end of the connection there is nobody to read it and it is dropped.
+
+        Args:
+            data: plaintext of any length. Its ciphertext piles up until `data_to_send()` takes it, so whoever can be
+                slowed down passes it in steps of `STEP`.
+
+        Raises:
+            ssl.SSLError: the connection is broken.
+        """
+        if self.state is EngineState.OPEN:
+            if 0 < len(data) <= STEP:
+                self._write(data)
+                if self._outgoing.pending > _HIGH_WATER:
+                    self._pieces.append(self._outgoing.read())
+            else:
+                self._send_in_steps(data)
+        elif self.state is EngineState.HANDSHAKING:
+            self._queued.append(bytes(data))
+        elif self._error is not None:
+            raise self._error
+
+    def data_to_send(self) -> bytes:
+        """The ciphertext for the peer since the last call, an alert after an error included; often `b""`."""
+        if not self._pieces:
+            return self._outgoing.read()
+        self._pieces.append(self._outgoing.read())
+        data = b"".join(self._pieces)
+        self._pieces.clear()
+        return data
+
+    def close(self) -> None:
+        """End the connection: close_notify is ready to be sent; what arrives from now on is not decrypted."""
+        # There is no close_notify inside a handshake, and an alert has ended a broken connection already.
+        if self.handshake_done and self.state is not EngineState.BROKEN and not self._closing:
+            self._closing = True
+            # SSLWantReadError: the peer's close_notify has not come yet, and is not awaited.
+            with suppress(ssl.SSLError):
+                self._ssl.unwrap()
+        if self.state is not EngineState.BROKEN:
+            self.state = EngineState.CLOSED
+            self._queued.clear()
+
+    def _handshake(self) -> None:
+        try:
+            self._ssl.do_handshake()
+        except ssl.SSLWantReadError:
+            return
+        except ssl.SSLError as exc:
+            self._error = exc
+            self.state = EngineState.BROKEN
+            self._queued.clear()
+            raise
+        self.handshake_done = True
+        self.state = EngineState.OPEN
+        queued, self._queued = self._queued, []
+        for data in queued:
+            self.send(data)
+
+    def _end(self, exc: ssl.SSLError) -> None:
+        """Take note of what a read raised; one kind of it is only close_notify in another dress."""
+        if isinstance(exc, ssl.SSLZeroReturnError):
+            self.state = EngineState.CLOSED
+        else:
+            self._error = exc
+            self.state = EngineState.BROKEN
+
+    def _receive_in_steps(self, data: bytes | bytearray | memoryview) -> bytes:
+        """The handshake and large chunks."""
+        pieces: list[bytes] = []
+        with memoryview(data) as view:
+            for start in range(0, len(view), STEP):
+                if self._error is not None or self.state is EngineState.CLOSED:
+                    break
+                step = view[start : start + STEP]
+                self._incoming.write(step)
+                if self.state is EngineState.HANDSHAKING:
+                    self.first_bytes += bytes(step[: _FIRST_BYTES - len(self.first_bytes)])
+                    self._handshake()
+                self._read_rest(pieces)
+        if self._error is not None and not pieces:
+            raise self._error
+        return b"".join(pieces)
+
+    def _read_rest(self, pieces: list[bytes]) -> None:
+        """Decrypt into `pieces` until the incoming BIO is empty or the connection ends."""
+        while self.state is EngineState.OPEN:
+            if pieces and not pieces[-1]:
+                # close_notify reads as no bytes.
+                self.state = EngineState.CLOSED
+                return
+            if not self._incoming.pending:
+                return
+            try:
+                pieces.append(self._read(STEP))
+            except ssl.SSLWantReadError:
+                return
+            except ssl.SSLError as exc:
+                self._end(exc)
+            if self._outgoing.pending > _HIGH_WATER:
+                self._pieces.append(self._outgoing.read())
+
+    def _send_in_steps(self, data: bytes | bytearray | memoryview) -> None:
+        with memoryview(data) as view:
+            for start in range(0, len(view), STEP):
+                self.send(view[start : start + STEP])
