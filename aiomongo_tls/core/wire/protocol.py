@@ -1,0 +1,325 @@
+"""`WireProtocol`: bytes in, messages out; messages in, bytes out. No socket.
+
+How bytes are kept. Nearly always one chunk is one whole message: it is decoded where it lies, and only its body is
+copied out. Otherwise chunks are appended to one bytearray (amortised linear: a 48 MB message in 16 KB chunks is
+3 000 appends) and nothing is looked at again until enough has come for the next decision: 16 bytes for a header, then
+the length that the header gives. The buffer is never made larger than what was received, so a length field alone
+costs no memory, and it is dropped with its message, so that an idle connection does not keep 48 MB.
+
+When a message is refused. As early as it can be known: on an idle client with the first byte (a server does not
+speak unasked); with the header's 16 bytes for a length, a format or a `responseTo` that cannot be; otherwise when
+the message is complete.
+
+Refused means: one `ProtocolError`, state BROKEN, and the same error again for whatever is asked afterwards. Messages
+that arrived in the same chunk in front of the violation are not handed out; that peer is not trusted any more.
+The caller's own mistakes (a second request before the reply, a reply to nobody) raise `InvalidOperation` and break
+nothing, since nothing was sent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from copy import copy
+from enum import StrEnum
+from typing import NamedTuple
+
+from aiomongo_tls.core.wire import legacy, op_msg
+from aiomongo_tls.core.wire.header import HEADER_SIZE, MessageHeader, OpCode
+from aiomongo_tls.core.wire.legacy import OpQuery
+from aiomongo_tls.core.wire.op_msg import DocumentSequence, Flags, OpMsg
+from aiomongo_tls.core.wire.states import TRANSITIONS, Event, State
+from aiomongo_tls.errors import DocumentTooLarge, InvalidOperation, ProtocolError
+
+MAX_MESSAGE_SIZE = 48_000_000
+"""Bytes of the largest message that servers take, unless their hello says otherwise."""
+
+_MAX_REQUEST_ID = 2**31 - 1
+_MORE_TO_COME = int(Flags.MORE_TO_COME)
+_EXHAUST_ALLOWED = int(Flags.EXHAUST_ALLOWED)
+
+
+class Role(StrEnum):
+    """Which end of the conversation we are."""
+
+    CLIENT = "client"
+    SERVER = "server"
+
+
+_READS = {
+    Role.CLIENT: frozenset({OpCode.MSG}),
+    Role.SERVER: frozenset({OpCode.MSG, OpCode.QUERY}),
+}
+
+
+class Message(NamedTuple):
+    """One message as received."""
+
+    header: MessageHeader
+    """Its header."""
+    content: OpMsg | OpQuery
+    """What it says; `OpQuery` only in the server role."""
+
+
+class WireProtocol:
+    """One end of one connection, in either role.
+
+    Args:
+        role: which end this is.
+        max_message_size: bytes of the largest message to send or to receive, header included. May be changed later,
+            when hello has told the server's limit.
+    """
+
+    __slots__ = (
+        "_answering",
+        "_buffer",
+        "_error",
+        "_needed",
+        "_reads",
+        "_replying_to",
+        "_request_id",
+        "_role",
+        "_state",
+        "max_message_size",
+    )
+
+    def __init__(self, role: Role, *, max_message_size: int = MAX_MESSAGE_SIZE) -> None:
+        self.max_message_size = max_message_size
+        self._role = role
+        self._reads = _READS[role]
+        self._state = State.IDLE
+        # The number of our last message; each end counts its own.
+        self._request_id = 0
+        # What the next reply has to carry as responseTo. Has a meaning only while a reply is due.
+        self._replying_to = 0
+        # Server role: the request being answered.
+        self._answering: Message | None = None
+        # The beginning of a message, and how many bytes there must be before looking at it again pays.
+        self._buffer = bytearray()
+        self._needed = HEADER_SIZE
+        self._error: ProtocolError | None = None
+
+    def __repr__(self) -> str:
+        return f"<WireProtocol {self._role} {self._state}>"
+
+    @property
+    def role(self) -> Role:
+        """Which end this is."""
+        return self._role
+
+    @property
+    def state(self) -> State:
+        """Where the conversation stands."""
+        return self._state
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether no reply is due and no half message was received."""
+        return self._state is State.IDLE and not self._buffer
+
+    def send_request(self, body: bytes, sequences: Sequence[DocumentSequence] = (), *, flags: int = 0) -> bytes:
+        """Frame a request (client role).
+
+        Args:
+            body: the command, a BSON document.
+            sequences: document sequences that go beside it.
+            flags: `Flags.MORE_TO_COME` if no reply is wanted, `Flags.EXHAUST_ALLOWED` if several are.
+
+        Returns:
+            The whole message, to be sent.
+
+        Raises:
+            InvalidOperation: it is not the client's turn; nothing has changed.
+            DocumentTooLarge: the message is larger than `max_message_size`; nothing has changed.
+            ProtocolError: the connection is broken.
+        """
+        if flags & _MORE_TO_COME:
+            event = Event.ONE_WAY
+        elif flags & _EXHAUST_ALLOWED:
+            event = Event.EXHAUST_REQUEST
+        else:
+            event = Event.REQUEST
+        state = self._next_state(event, Role.CLIENT)
+        message = self._frame(0, OpCode.MSG, op_msg.parts(body, sequences, flags))
+        self._replying_to = self._request_id
+        self._state = state
+        return message
+
+    def send_reply(self, message: Message, body: bytes, *, flags: int = 0) -> bytes:
+        """Frame a reply (server role), in the format of the request.
+
+        Args:
+            message: the request that is answered, as received.
+            body: the reply, a BSON document.
+            flags: `Flags.MORE_TO_COME` if another reply follows; the request must have allowed it.
+
+        Returns:
+            The whole message, to be sent.
+
+        Raises:
+            InvalidOperation: no reply to this request is due; nothing has changed.
+            DocumentTooLarge: the message is larger than `max_message_size`; nothing has changed.
+            ProtocolError: the connection is broken.
+        """
+        event = Event.REPLY_OF_STREAM if flags & _MORE_TO_COME else Event.REPLY
+        state = self._next_state(event, Role.SERVER)
+        if message is not self._answering:
+            raise InvalidOperation("reply to a request that is not the one being answered")
+        if isinstance(message.content, OpQuery):
+            reply = self._frame(self._replying_to, OpCode.REPLY, [legacy.encode_reply(body)])
+        else:
+            reply = self._frame(self._replying_to, OpCode.MSG, op_msg.parts(body, flags=flags))
+        self._replying_to = self._request_id
+        if state is State.IDLE:
+            self._answering = None
+        self._state = state
+        return reply
+
+    def receive_data(self, data: bytes | bytearray) -> list[Message]:
+        """Take bytes as they come, in any chunking.
+
+        Args:
+            data: the next bytes of the stream.
+
+        Returns:
+            The messages that are complete now, oldest first; often none.
+
+        Raises:
+            ProtocolError: the peer broke the protocol, now or before.
+        """
+        if self._error is not None:
+            raise copy(self._error)
+        try:
+            return self._receive(data)
+        except ProtocolError as exc:
+            self._break(exc)
+            raise
+
+    def receive_eof(self) -> None:
+        """Take notice that the peer's stream has ended. Whether a reply was due then, `state` said before.
+
+        Raises:
+            ProtocolError: it ended in the middle of a message, or the peer broke the protocol before.
+        """
+        if self._error is not None:
+            raise copy(self._error)
+        if self._buffer:
+            found = len(self._buffer)
+            expected = f"of {self._needed} bytes" if self._needed > HEADER_SIZE else "of a header"
+            error = ProtocolError(
+                f"stream ended in the middle of a message: {found} {expected}{_hint(self._buffer, 0)}"
+            )
+            self._break(error)
+            raise error
+        self._state = TRANSITIONS[self._state][Event.END]
+
+    def _next_state(self, event: Event, author: Role) -> State:
+        """What follows from a message of ours; raises if it may not be sent."""
+        if self._error is not None:
+            raise copy(self._error)
+        if author is not self._role:
+            raise InvalidOperation(f"the {self._role} end cannot send {event}")
+        try:
+            return TRANSITIONS[self._state][event]
+        except KeyError:
+            raise InvalidOperation(f"cannot send {event} while the connection is {self._state}") from None
+
+    def _frame(self, response_to: int, op_code: OpCode, pieces: list[bytes]) -> bytes:
+        length = HEADER_SIZE + sum(map(len, pieces))
+        if length > self.max_message_size:
+            raise DocumentTooLarge(f"message of {length} bytes, the limit is {self.max_message_size} bytes")
+        # 0 is left out in going round: as a responseTo it means "answers nothing".
+        self._request_id = self._request_id + 1 if self._request_id < _MAX_REQUEST_ID else 1
+        return b"".join((MessageHeader(length, self._request_id, response_to, op_code).pack(), *pieces))
+
+    def _receive(self, data: bytes | bytearray) -> list[Message]:
+        if self._buffer:
+            self._buffer += data
+            if len(self._buffer) < self._needed:
+                return []
+            data = self._buffer
+        messages: list[Message] = []
+        size = len(data)
+        position = 0
+        while position < size:
+            if self._role is Role.CLIENT and self._state is State.IDLE:
+                raise ProtocolError(f"the server sent bytes that nobody asked for{_hint(data, position)}")
+            self._needed = HEADER_SIZE
+            if size - position < HEADER_SIZE:
+                break
+            header = MessageHeader.unpack(data, position)
+            self._check(header, data, position)
+            if size - position < header.length:
+                self._needed = header.length
+                break
+            end = position + header.length
+            messages.append(self._accept(header, memoryview(data)[position + HEADER_SIZE : end]))
+            position = end
+        self._keep(data, position)
+        return messages
+
+    def _keep(self, data: bytes | bytearray, position: int) -> None:
+        """Keep what is not consumed."""
+        if data is not self._buffer or position:
+            # A new one even where the old one could be cut: a bytearray does not always give its memory back.
+            self._buffer = bytearray(memoryview(data)[position:])
+
+    def _check(self, header: MessageHeader, data: bytes | bytearray, position: int) -> None:
+        """Refuse what the header alone shows to be wrong."""
+        if not HEADER_SIZE < header.length <= self.max_message_size:
+            raise ProtocolError(
+                f"message gives its length as {header.length} bytes, "
+                f"expected {HEADER_SIZE + 1} to {self.max_message_size}{_hint(data, position)}"
+            )
+        if header.op_code not in self._reads:
+            raise ProtocolError(
+                f"message has opcode {header.op_code}, expected {_expected(self._reads)}{_hint(data, position)}"
+            )
+        if self._role is Role.CLIENT and header.response_to != self._replying_to:
+            raise ProtocolError(f"reply to request {header.response_to}, expected one to request {self._replying_to}")
+
+    def _accept(self, header: MessageHeader, payload: memoryview) -> Message:
+        """Decode a message and let it change the state."""
+        if header.op_code == OpCode.QUERY:
+            message = Message(header, legacy.decode_query(payload))
+            event = Event.REQUEST
+        else:
+            content = op_msg.decode(payload)
+            message = Message(header, content)
+            event = self._event_of(content.flags)
+        state = TRANSITIONS[self._state].get(event)
+        if state is None:
+            raise ProtocolError(f"the peer sent {event} while the connection was {self._state}")
+        self._state = state
+        if event is not Event.ONE_WAY:
+            self._replying_to = header.request_id
+        if self._role is Role.SERVER and state is not State.IDLE:
+            self._answering = message
+        return message
+
+    def _event_of(self, flags: int) -> Event:
+        if self._role is Role.CLIENT:
+            return Event.REPLY_OF_STREAM if flags & _MORE_TO_COME else Event.REPLY
+        if flags & _MORE_TO_COME:
+            return Event.ONE_WAY
+        return Event.EXHAUST_REQUEST if flags & _EXHAUST_ALLOWED else Event.REQUEST
+
+    def _break(self, error: ProtocolError) -> None:
+        # A copy, because the one that is raised collects a traceback, which holds its frames and their bytes.
+        self._error = copy(error)
+        self._state = State.BROKEN
+        self._buffer = bytearray()
+        self._answering = None
+
+
+def _expected(codes: frozenset[OpCode]) -> str:
+    return " or ".join(str(int(code)) for code in sorted(codes))
+
+
+def _hint(data: bytes | bytearray, position: int) -> str:
+    """Name the language of a peer that does not speak MongoDB's, where its first bytes tell."""
+    start = bytes(data[position : position + 5])
+    if start.startswith((b"HTTP", b"GET ", b"POST", b"PUT ", b"HEAD")):
+        return "; this looks like HTTP"
+    if len(start) >= 3 and start[0] in (0x15, 0x16) and start[1] == 3:
+        return "; this looks like TLS where none was expected"
+    return ""
