@@ -14,6 +14,9 @@ HEADER_SIZE = 16
 
 _HEADER = Struct("<iiii")
 
+pack_header = _HEADER.pack
+"""Write a header as 16 bytes from length, request_id, response_to and op_code."""
+
 
 class OpCode(IntEnum):
     """The message formats that have a use today."""
@@ -45,7 +48,7 @@ class MessageHeader(NamedTuple):
 
     def pack(self) -> bytes:
         """Write the header as 16 bytes."""
-        return _HEADER.pack(*self)
+        return pack_header(*self)
 
     @classmethod
     def unpack(cls, data: bytes | bytearray | memoryview, offset: int = 0) -> MessageHeader:

@@ -39,33 +39,36 @@ class OpQuery(NamedTuple):
         return self.collection.partition(".")[0]
 
 
-def decode_query(payload: Buffer) -> OpQuery:
+def decode_query(data: Buffer, start: int = 0, end: int | None = None) -> OpQuery:
     """Read the payload of an OP_QUERY.
 
     Args:
-        payload: what follows the header.
+        data: holds what follows the header.
+        start: where it starts.
+        end: where it ends; the end of `data` if not given.
 
     Raises:
         ProtocolError: the bytes are not one well-formed OP_QUERY.
     """
-    end = len(payload)
-    if end < _INT32.size:
+    if end is None:
+        end = len(data)
+    if end - start < _INT32.size:
         raise ProtocolError("OP_QUERY is too short for its flag bits")
-    (flags,) = _INT32.unpack_from(payload)
-    collection, position = read_cstring(payload, _INT32.size, end)
+    (flags,) = _INT32.unpack_from(data, start)
+    collection, position = read_cstring(data, start + _INT32.size, end)
     if end - position < _SKIP_AND_LIMIT.size:
         raise ProtocolError("OP_QUERY ends before its query")
-    skip, limit = _SKIP_AND_LIMIT.unpack_from(payload, position)
+    skip, limit = _SKIP_AND_LIMIT.unpack_from(data, position)
     position += _SKIP_AND_LIMIT.size
-    stop = document_end(payload, position, end)
+    stop = document_end(data, position, end)
     # A second document may choose fields; commands have no use for it.
-    if stop != end and document_end(payload, stop, end) != end:
+    if stop != end and document_end(data, stop, end) != end:
         raise ProtocolError("OP_QUERY has bytes behind its documents")
-    return OpQuery(flags, collection, skip, limit, bytes(payload[position:stop]))
+    return OpQuery(flags, collection, skip, limit, bytes(data[position:stop]))
 
 
 def encode_reply(document: bytes) -> bytes:
-    """Write the payload of an OP_REPLY with one document.
+    """Write the data of an OP_REPLY with one document.
 
     Args:
         document: the reply, a BSON document.

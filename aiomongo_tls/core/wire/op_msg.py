@@ -99,42 +99,47 @@ def encode(body: bytes, sequences: Sequence[DocumentSequence] = (), flags: int =
     return b"".join(parts(body, sequences, flags))
 
 
-def decode(payload: Buffer) -> OpMsg:
+def decode(data: Buffer, start: int = 0, end: int | None = None) -> OpMsg:
     """Read the payload of an OP_MSG.
 
     Args:
-        payload: what follows the header.
+        data: holds what follows the header.
+        start: where it starts.
+        end: where it ends; the end of `data` if not given.
 
     Raises:
         ProtocolError: the bytes are not one well-formed OP_MSG.
     """
-    if len(payload) < _START.size + MIN_DOCUMENT:
-        raise ProtocolError(f"OP_MSG of {len(payload)} bytes: too short for flag bits and a document")
-    flags, kind = _START.unpack_from(payload)
+    if end is None:
+        end = len(data)
+    body_start = start + _START.size
+    if end < body_start + MIN_DOCUMENT:
+        raise ProtocolError(f"OP_MSG of {end - start} bytes: too short for flag bits and a document")
+    flags, kind = _START.unpack_from(data, start)
     if flags & _UNKNOWN_REQUIRED:
         raise ProtocolError(f"OP_MSG has unknown required flag bits: {flags & _UNKNOWN_REQUIRED:#06x}")
-    end = len(payload) - _CHECKSUM_SIZE if flags & _CHECKSUM_PRESENT else len(payload)
+    if flags & _CHECKSUM_PRESENT:
+        end -= _CHECKSUM_SIZE
     # Nearly every message is a body and nothing else.
-    if kind == _BODY and document_end(payload, _START.size, end) == end:
-        return OpMsg(flags, bytes(payload[_START.size : end]))
-    return _decode_sections(payload, flags, end)
+    if kind == _BODY and document_end(data, body_start, end) == end:
+        return OpMsg(flags, bytes(data[body_start:end]))
+    return _decode_sections(data, body_start - 1, end, flags)
 
 
-def _decode_sections(payload: Buffer, flags: int, end: int) -> OpMsg:
+def _decode_sections(data: Buffer, position: int, end: int, flags: int) -> OpMsg:
     body: bytes | None = None
     sequences: dict[str, DocumentSequence] = {}
-    position = _START.size - 1
     while position < end:
-        kind = payload[position]
+        kind = data[position]
         position += 1
         if kind == _BODY:
             if body is not None:
                 raise ProtocolError("OP_MSG has two body sections, expected one")
-            stop = document_end(payload, position, end)
-            body = bytes(payload[position:stop])
+            stop = document_end(data, position, end)
+            body = bytes(data[position:stop])
         elif kind == _SEQUENCE:
-            stop = _sequence_end(payload, position, end)
-            sequence = _decode_sequence(payload, position + _INT32.size, stop)
+            stop = _sequence_end(data, position, end)
+            sequence = _decode_sequence(data, position + _INT32.size, stop)
             if sequence.identifier in sequences:
                 raise ProtocolError(f"OP_MSG has two document sequences named {sequence.identifier!r}")
             sequences[sequence.identifier] = sequence
@@ -146,20 +151,20 @@ def _decode_sections(payload: Buffer, flags: int, end: int) -> OpMsg:
     return OpMsg(flags, body, tuple(sequences.values()))
 
 
-def _sequence_end(payload: Buffer, position: int, end: int) -> int:
+def _sequence_end(data: Buffer, position: int, end: int) -> int:
     if end - position < _INT32.size:
         raise ProtocolError("OP_MSG ends inside the size of a document sequence")
-    size: int = _INT32.unpack_from(payload, position)[0]
+    size: int = _INT32.unpack_from(data, position)[0]
     if not _INT32.size < size <= end - position:
         raise ProtocolError(f"document sequence gives its size as {size}, the message has {end - position} bytes left")
     return position + size
 
 
-def _decode_sequence(payload: Buffer, position: int, end: int) -> DocumentSequence:
-    identifier, position = read_cstring(payload, position, end)
+def _decode_sequence(data: Buffer, position: int, end: int) -> DocumentSequence:
+    identifier, position = read_cstring(data, position, end)
     documents: list[bytes] = []
     while position < end:
-        stop = document_end(payload, position, end)
-        documents.append(bytes(payload[position:stop]))
+        stop = document_end(data, position, end)
+        documents.append(bytes(data[position:stop]))
         position = stop
     return DocumentSequence(identifier, tuple(documents))

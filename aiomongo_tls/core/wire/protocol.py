@@ -21,14 +21,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from copy import copy
 from enum import StrEnum
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from aiomongo_tls.core.wire import legacy, op_msg
-from aiomongo_tls.core.wire.header import HEADER_SIZE, MessageHeader, OpCode
+from aiomongo_tls.core.wire.header import HEADER_SIZE, MessageHeader, OpCode, pack_header
 from aiomongo_tls.core.wire.legacy import OpQuery
 from aiomongo_tls.core.wire.op_msg import DocumentSequence, Flags, OpMsg
 from aiomongo_tls.core.wire.states import TRANSITIONS, Event, State
 from aiomongo_tls.errors import DocumentTooLarge, InvalidOperation, ProtocolError
+
+if TYPE_CHECKING:
+    from aiomongo_tls.core.wire.fields import Buffer
 
 MAX_MESSAGE_SIZE = 48_000_000
 """Bytes of the largest message that servers take, unless their hello says otherwise."""
@@ -174,7 +177,7 @@ class WireProtocol:
         self._state = state
         return reply
 
-    def receive_data(self, data: bytes | bytearray) -> list[Message]:
+    def receive_data(self, data: Buffer) -> list[Message]:
         """Take bytes as they come, in any chunking.
 
         Args:
@@ -229,41 +232,42 @@ class WireProtocol:
             raise DocumentTooLarge(f"message of {length} bytes, the limit is {self.max_message_size} bytes")
         # 0 is left out in going round: as a responseTo it means "answers nothing".
         self._request_id = self._request_id + 1 if self._request_id < _MAX_REQUEST_ID else 1
-        return b"".join((MessageHeader(length, self._request_id, response_to, op_code).pack(), *pieces))
+        pieces.insert(0, pack_header(length, self._request_id, response_to, op_code))
+        return b"".join(pieces)
 
-    def _receive(self, data: bytes | bytearray) -> list[Message]:
+    def _receive(self, data: Buffer) -> list[Message]:
         if self._buffer:
             self._buffer += data
             if len(self._buffer) < self._needed:
                 return []
-            data = self._buffer
+            data = memoryview(self._buffer)
         messages: list[Message] = []
         size = len(data)
         position = 0
         while position < size:
-            if self._role is Role.CLIENT and self._state is State.IDLE:
+            if self._state is State.IDLE and self._role is Role.CLIENT:
                 raise ProtocolError(f"the server sent bytes that nobody asked for{_hint(data, position)}")
             self._needed = HEADER_SIZE
             if size - position < HEADER_SIZE:
                 break
             header = MessageHeader.unpack(data, position)
             self._check(header, data, position)
-            if size - position < header.length:
+            end = position + header.length
+            if size < end:
                 self._needed = header.length
                 break
-            end = position + header.length
-            messages.append(self._accept(header, memoryview(data)[position + HEADER_SIZE : end]))
+            messages.append(self._accept(header, data, position + HEADER_SIZE, end))
             position = end
-        self._keep(data, position)
+        # What is left moves to a new buffer even where the old one could be cut: a bytearray is slow to give memory
+        # back. Untouched, the old one stays: it may hold megabytes of an unfinished message.
+        if position < size:
+            if position or not self._buffer:
+                self._buffer = bytearray(data[position:])
+        elif self._buffer:
+            self._buffer = bytearray()
         return messages
 
-    def _keep(self, data: bytes | bytearray, position: int) -> None:
-        """Keep what is not consumed."""
-        if data is not self._buffer or position:
-            # A new one even where the old one could be cut: a bytearray does not always give its memory back.
-            self._buffer = bytearray(memoryview(data)[position:])
-
-    def _check(self, header: MessageHeader, data: bytes | bytearray, position: int) -> None:
+    def _check(self, header: MessageHeader, data: Buffer, position: int) -> None:
         """Refuse what the header alone shows to be wrong."""
         if not HEADER_SIZE < header.length <= self.max_message_size:
             raise ProtocolError(
@@ -277,23 +281,23 @@ class WireProtocol:
         if self._role is Role.CLIENT and header.response_to != self._replying_to:
             raise ProtocolError(f"reply to request {header.response_to}, expected one to request {self._replying_to}")
 
-    def _accept(self, header: MessageHeader, payload: memoryview) -> Message:
+    def _accept(self, header: MessageHeader, data: Buffer, start: int, end: int) -> Message:
         """Decode a message and let it change the state."""
         if header.op_code == OpCode.QUERY:
-            message = Message(header, legacy.decode_query(payload))
+            message = Message(header, legacy.decode_query(data, start, end))
             event = Event.REQUEST
         else:
-            content = op_msg.decode(payload)
+            content = op_msg.decode(data, start, end)
             message = Message(header, content)
             event = self._event_of(content.flags)
         state = TRANSITIONS[self._state].get(event)
         if state is None:
             raise ProtocolError(f"the peer sent {event} while the connection was {self._state}")
         self._state = state
-        if event is not Event.ONE_WAY:
+        if state is not State.IDLE:
             self._replying_to = header.request_id
-        if self._role is Role.SERVER and state is not State.IDLE:
-            self._answering = message
+            if self._role is Role.SERVER:
+                self._answering = message
         return message
 
     def _event_of(self, flags: int) -> Event:
@@ -315,7 +319,7 @@ def _expected(codes: frozenset[OpCode]) -> str:
     return " or ".join(str(int(code)) for code in sorted(codes))
 
 
-def _hint(data: bytes | bytearray, position: int) -> str:
+def _hint(data: Buffer, position: int) -> str:
     """Name the language of a peer that does not speak MongoDB's, where its first bytes tell."""
     start = bytes(data[position : position + 5])
     if start.startswith((b"HTTP", b"GET ", b"POST", b"PUT ", b"HEAD")):
