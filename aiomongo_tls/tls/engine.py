@@ -101,6 +101,7 @@ class TLSEngine:
         "first_bytes",
         "handshake_done",
         "server_hostname",
+        "server_side",
         "state",
     )
 
@@ -131,6 +132,7 @@ class TLSEngine:
         self.handshake_done = False
         self.first_bytes = b""
         self.server_hostname = server_hostname
+        self.server_side = server_side
 
     @property
     def heard_from_peer(self) -> bool:
