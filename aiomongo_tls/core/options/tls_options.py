@@ -1,0 +1,77 @@
+"""What the user wants of TLS, before any file is read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from os import PathLike
+from typing import Any
+
+TLSSource = str | PathLike[str] | bytes
+"""A path, or the PEM or DER content itself; `is_content()` tells them apart."""
+
+Password = str | bytes | Callable[[], str | bytes]
+"""A key's password, or what returns it when the key is read."""
+
+_HIDDEN = "<hidden>"
+
+
+def is_content(source: TLSSource) -> bool:
+    """Whether a TLS source is the content itself: bytes, or a string with a PEM block in it. Otherwise it is a path."""
+    return isinstance(source, bytes) or (isinstance(source, str) and "-----BEGIN " in source)
+
+
+def _shown(source: TLSSource | None) -> str:
+    return "<content>" if source is not None and is_content(source) else repr(source)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class TLSOptions:
+    """The TLS options of one client.
+
+    Args:
+        enabled: `tls` (or `ssl`), or implied by an option that names a file.
+        ca_file: `tlsCAFile`, the certificates to trust instead of the operating system's.
+        certificate_key_file: `tlsCertificateKeyFile`, the client's key, with its certificate unless that is apart.
+        certificate_file: `tlsCertificateFile`, the client's certificate chain where it is kept apart from the key.
+        certificate_key_file_password: `tlsCertificateKeyFilePassword`.
+        crl_file: `tlsCRLFile`, a certificate revocation list.
+        allow_invalid_certificates: `tlsAllowInvalidCertificates` or `tlsInsecure`: nothing is verified. Whoever
+            asks for this gives up the host name check as well, as with PyMongo.
+        allow_invalid_hostnames: `tlsAllowInvalidHostnames`, `tlsInsecure` or `tlsAllowInvalidCertificates`: the
+            certificate may be for another host.
+        disable_ocsp_endpoint_check: `tlsDisableOCSPEndpointCheck`.
+        disable_certificate_revocation_check: `tlsDisableCertificateRevocationCheck`.
+        ssl_context: `ssl_context`, a ready `ssl.SSLContext` that takes the place of all the others.
+    """
+
+    enabled: bool = False
+    ca_file: TLSSource | None = None
+    certificate_key_file: TLSSource | None = None
+    certificate_file: TLSSource | None = None
+    certificate_key_file_password: Password | None = None
+    crl_file: TLSSource | None = None
+    allow_invalid_certificates: bool = False
+    allow_invalid_hostnames: bool = False
+    disable_ocsp_endpoint_check: bool = False
+    disable_certificate_revocation_check: bool = False
+    # An ssl.SSLContext; core cannot import ssl to say so.
+    ssl_context: Any | None = None
+
+    @property
+    def has_client_certificate_source(self) -> bool:
+        """Whether a client certificate can come from somewhere: a key file, or a context that may hold one."""
+        return self.certificate_key_file is not None or self.ssl_context is not None
+
+    def __repr__(self) -> str:
+        password = None if self.certificate_key_file_password is None else _HIDDEN
+        return (
+            f"TLSOptions(enabled={self.enabled}, ca_file={_shown(self.ca_file)}, "
+            f"certificate_key_file={_shown(self.certificate_key_file)}, "
+            f"certificate_file={_shown(self.certificate_file)}, certificate_key_file_password={password}, "
+            f"crl_file={_shown(self.crl_file)}, allow_invalid_certificates={self.allow_invalid_certificates}, "
+            f"allow_invalid_hostnames={self.allow_invalid_hostnames}, "
+            f"disable_ocsp_endpoint_check={self.disable_ocsp_endpoint_check}, "
+            f"disable_certificate_revocation_check={self.disable_certificate_revocation_check}, "
+            f"ssl_context={self.ssl_context!r})"
+        )
