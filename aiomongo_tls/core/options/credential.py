@@ -39,7 +39,7 @@ class MongoCredential:
     source: str = "admin"
     mechanism: str | None = None
     # Left out of the hash, not out of the comparison: mappings have no hash.
-    mechanism_properties: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    mechanism_properties: Mapping[str, Any] = field(default_factory=dict[str, Any], hash=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "mechanism_properties", MappingProxyType(dict(self.mechanism_properties)))

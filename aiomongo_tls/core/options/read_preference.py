@@ -11,6 +11,40 @@ from aiomongo_tls.errors import ConfigurationError
 TagSets = Sequence[Mapping[str, Any]]
 
 
+def _mapping(name: str, value: object) -> dict[str, Any]:
+    if not isinstance(value, Mapping):
+        raise TypeError(f"{name} is a dictionary, not {type(value).__name__}")
+    return dict(cast(Mapping[str, Any], value))
+
+
+def _checked_tag_sets(tag_sets: object) -> tuple[dict[str, Any], ...] | None:
+    if tag_sets is None:
+        return None
+    if not isinstance(tag_sets, (list, tuple)):
+        raise TypeError(f"tag_sets is a list of dictionaries or None, not {type(tag_sets).__name__}")
+    if not tag_sets:
+        raise ConfigurationError("tag_sets is empty; leave it out, or give at least one set of tags such as {}")
+    return tuple(_mapping("a tag set", tags) for tags in cast(Sequence[object], tag_sets))
+
+
+def _checked_staleness(seconds: object) -> int:
+    if not isinstance(seconds, int) or isinstance(seconds, bool):
+        raise TypeError(f"max_staleness is an integer of seconds, not {type(seconds).__name__}")
+    if seconds != -1 and seconds <= 0:
+        raise ConfigurationError(f"max_staleness is -1 or a positive number of seconds, not {seconds}")
+    return seconds
+
+
+def _checked_hedge(hedge: object) -> dict[str, Any] | None:
+    if hedge is None:
+        return None
+    checked = _mapping("hedge", hedge)
+    warnings.warn(
+        "hedge is deprecated: servers of MongoDB 8.0 and newer ignore hedged reads", DeprecationWarning, stacklevel=3
+    )
+    return checked
+
+
 class ReadPreference:
     """The five plain read preferences, and the class of every read preference.
 
@@ -151,37 +185,3 @@ MODES: Mapping[str, type[ReadPreference]] = {
     cls.mongos_mode: cls for cls in (Primary, PrimaryPreferred, Secondary, SecondaryPreferred, Nearest)
 }
 """The classes by the specification's names."""
-
-
-def _mapping(name: str, value: object) -> dict[str, Any]:
-    if not isinstance(value, Mapping):
-        raise TypeError(f"{name} is a dictionary, not {type(value).__name__}")
-    return dict(cast(Mapping[str, Any], value))
-
-
-def _checked_tag_sets(tag_sets: object) -> tuple[dict[str, Any], ...] | None:
-    if tag_sets is None:
-        return None
-    if not isinstance(tag_sets, (list, tuple)):
-        raise TypeError(f"tag_sets is a list of dictionaries or None, not {type(tag_sets).__name__}")
-    if not tag_sets:
-        raise ConfigurationError("tag_sets is empty; leave it out, or give at least one set of tags such as {}")
-    return tuple(_mapping("a tag set", tags) for tags in cast(Sequence[object], tag_sets))
-
-
-def _checked_staleness(seconds: object) -> int:
-    if not isinstance(seconds, int) or isinstance(seconds, bool):
-        raise TypeError(f"max_staleness is an integer of seconds, not {type(seconds).__name__}")
-    if seconds != -1 and seconds <= 0:
-        raise ConfigurationError(f"max_staleness is -1 or a positive number of seconds, not {seconds}")
-    return seconds
-
-
-def _checked_hedge(hedge: object) -> dict[str, Any] | None:
-    if hedge is None:
-        return None
-    checked = _mapping("hedge", hedge)
-    warnings.warn(
-        "hedge is deprecated: servers of MongoDB 8.0 and newer ignore hedged reads", DeprecationWarning, stacklevel=3
-    )
-    return checked
