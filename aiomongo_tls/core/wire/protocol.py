@@ -6,9 +6,9 @@ copied out. Otherwise chunks are appended to one bytearray (amortised linear: a 
 the length that the header gives. The buffer is never made larger than what was received, so a length field alone
 costs no memory, and it is dropped with its message, so that an idle connection does not keep 48 MB.
 
-When a message is refused. As early as it can be known: on an idle client with the first byte (a server does not
-speak unasked); with the header's 16 bytes for a length, a format or a `responseTo` that cannot be; otherwise when
-the message is complete.
+When a message is refused. As early as it can be known: with the first byte while it is our turn (a server does not
+speak unasked, a client waits for its reply); with the header's 16 bytes for a length, a format or a `responseTo` that
+cannot be; otherwise when the message is complete.
 
 Refused means: one `ProtocolError`, state BROKEN, and the same error again for whatever is asked afterwards. Messages
 that arrived in the same chunk in front of the violation are not handed out; that peer is not trusted any more.
@@ -52,6 +52,15 @@ _READS = {
     Role.CLIENT: frozenset({OpCode.MSG}),
     Role.SERVER: frozenset({OpCode.MSG, OpCode.QUERY}),
 }
+_SENDS = {
+    Role.CLIENT: frozenset({Event.REQUEST, Event.EXHAUST_REQUEST, Event.ONE_WAY}),
+    Role.SERVER: frozenset({Event.REPLY, Event.REPLY_OF_STREAM}),
+}
+# The states in which the other end may speak.
+_LISTENS = {
+    role: frozenset(state for state, events in TRANSITIONS.items() if events.keys() - _SENDS[role] - {Event.END})
+    for role in Role
+}
 
 
 class Message(NamedTuple):
@@ -76,11 +85,13 @@ class WireProtocol:
         "_answering",
         "_buffer",
         "_error",
+        "_listens",
         "_needed",
         "_reads",
         "_replying_to",
         "_request_id",
         "_role",
+        "_sends",
         "_state",
         "max_message_size",
     )
@@ -89,6 +100,8 @@ class WireProtocol:
         self.max_message_size = max_message_size
         self._role = role
         self._reads = _READS[role]
+        self._sends = _SENDS[role]
+        self._listens = _LISTENS[role]
         self._state = State.IDLE
         # The number of our last message; each end counts its own.
         self._request_id = 0
@@ -141,7 +154,7 @@ class WireProtocol:
             event = Event.EXHAUST_REQUEST
         else:
             event = Event.REQUEST
-        state = self._next_state(event, Role.CLIENT)
+        state = self._next_state(event)
         message = self._frame(0, OpCode.MSG, op_msg.parts(body, sequences, flags))
         self._replying_to = self._request_id
         self._state = state
@@ -164,7 +177,7 @@ class WireProtocol:
             ProtocolError: the connection is broken.
         """
         event = Event.REPLY_OF_STREAM if flags & _MORE_TO_COME else Event.REPLY
-        state = self._next_state(event, Role.SERVER)
+        state = self._next_state(event)
         if message is not self._answering:
             raise InvalidOperation("reply to a request that is not the one being answered")
         if isinstance(message.content, OpQuery):
@@ -215,16 +228,16 @@ class WireProtocol:
             raise error
         self._state = TRANSITIONS[self._state][Event.END]
 
-    def _next_state(self, event: Event, author: Role) -> State:
+    def _next_state(self, event: Event) -> State:
         """What follows from a message of ours; raises if it may not be sent."""
         if self._error is not None:
             raise copy(self._error)
-        if author is not self._role:
+        if event not in self._sends:
             raise InvalidOperation(f"the {self._role} end cannot send {event}")
         try:
             return TRANSITIONS[self._state][event]
         except KeyError:
-            raise InvalidOperation(f"cannot send {event} while the connection is {self._state}") from None
+            raise InvalidOperation(f"cannot send {event} in state {self._state}") from None
 
     def _frame(self, response_to: int, op_code: OpCode, pieces: list[bytes]) -> bytes:
         length = HEADER_SIZE + sum(map(len, pieces))
@@ -245,8 +258,8 @@ class WireProtocol:
         size = len(data)
         position = 0
         while position < size:
-            if self._state is State.IDLE and self._role is Role.CLIENT:
-                raise ProtocolError(f"the server sent bytes that nobody asked for{_hint(data, position)}")
+            if self._state not in self._listens:
+                raise ProtocolError(f"the peer sent bytes out of turn, in state {self._state}{_hint(data, position)}")
             self._needed = HEADER_SIZE
             if size - position < HEADER_SIZE:
                 break
@@ -292,7 +305,7 @@ class WireProtocol:
             event = self._event_of(content.flags)
         state = TRANSITIONS[self._state].get(event)
         if state is None:
-            raise ProtocolError(f"the peer sent {event} while the connection was {self._state}")
+            raise ProtocolError(f"the peer sent {event} in state {self._state}")
         self._state = state
         if state is not State.IDLE:
             self._replying_to = header.request_id
