@@ -1,0 +1,436 @@
+"""A byte stream with or without TLS, in both roles, over asyncio's plain transports.
+
+What goes wrong at this border, and what is done about it
+---------------------------------------------------------
+
+The TLS engine (`tls/engine.py`) turns bytes into bytes; asyncio's transport, or uvloop's, moves them. Between them:
+
+1. *A refusal may be lost to a reset.* With TLS 1.3 a client has sent its last flight and its first request before the
+   server has looked at its certificate. The server sends an alert and closes; if it had not read everything, the
+   kernel adds a reset. If our next write meets that reset, the loop declares the connection lost without reading the
+   alert that still lies in the kernel. So the last flight and the first request leave in *one* write, and after an
+   error what the kernel still holds is read, through a duplicate of the socket, before anything is declared lost.
+2. *A server has the same problem from the other end.* After a failed handshake it sends the alert, half-closes, and
+   then reads and discards until the client closes: a socket closed with unread bytes in it resets the connection and
+   the client's kernel may drop the alert. A timer bounds this; no task is needed.
+3. *Handshake steps are slow* (up to 2 ms). They take turns, see `turns`. While one waits, reading is paused, so that
+   a peer cannot pile up bytes.
+4. *A slow reader.* `write()` encrypts only as far as the loop's transport takes it (`pause_writing`); the rest waits
+   here as plaintext, whose order is kept. `drain()` waits for it.
+5. *Every call into the engine may produce bytes to send* (KeyUpdate, alerts), so each is followed by a flush.
+6. *The end is told once*: `Receiver.stream_lost()` is called exactly once, at the moment the end is known (the peer's
+   end of stream, an error) and not one turn of the loop later, so that an idle connection leaves its pool at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, Protocol, cast
+
+from aiomongo_tls.net.turns import turns_of
+from aiomongo_tls.tls.engine import STEP, EngineState, TLSEngine, TLSInfo
+
+LINGER = 1.0
+"""Seconds for a closing stream to get rid of what it still has to send, or to wait for the peer to close."""
+
+# Ciphertext is handed over in pieces of this many bytes of plaintext: few system calls, little memory.
+_BATCH = 4 * STEP
+
+
+class Receiver(Protocol):
+    """Whoever is told what a transport receives. All calls come from the loop."""
+
+    def data_received(self, data: bytes) -> None:
+        """Take the next bytes of the stream, decrypted."""
+
+    def stream_lost(self, error: Exception | None) -> None:
+        """Take note that the stream has ended; called exactly once.
+
+        Args:
+            error: what broke it; None if either side closed it in order.
+        """
+
+
+class Transport(asyncio.Protocol):
+    """One connection to a peer: the protocol object for `create_connection`, `create_server` and their unix twins.
+
+    Args:
+        receiver: who is told what arrives and when the stream ends.
+        engine: the TLS engine in the role to be played; None for a stream without TLS.
+        explain: translates what breaks the stream (ssl.SSLError, OSError, EOFError) into the error that is reported.
+            The original becomes its `__cause__`. None reports the originals.
+
+    Attributes:
+        engine: the TLS engine; explanations ask it what was agreed.
+        bytes_received: bytes that came from the peer, before decryption.
+        heard: whether the peer has sent any payload.
+    """
+
+    def __init__(
+        self,
+        receiver: Receiver,
+        *,
+        engine: TLSEngine | None = None,
+        explain: Callable[[BaseException], Exception] | None = None,
+    ) -> None:
+        self.engine = engine
+        self.bytes_received = 0
+        self.heard = False
+        self._receiver = receiver
+        self._explain = explain
+        self._stream: asyncio.Transport | None = None
+        self._open = False
+        # Closed or aborted by our side; then what arrives is nobody's business any more.
+        self._closing = False
+        # `stream_lost` was called. Nothing is delivered or sent afterwards.
+        self._told = False
+        # The loop's transport is done with the socket.
+        self._gone = False
+        self._error: Exception | None = None
+        # Ciphertext that waits for its turn in the handshake.
+        self._arrived: list[bytes] = []
+        self._in_line = False
+        # Plaintext that waits until the loop's transport takes more.
+        self._outbound: deque[memoryview] = deque()
+        self._paused = False
+        self._handshake_waiter: asyncio.Future[None] | None = None
+        self._drain_waiters: list[asyncio.Future[None]] = []
+        self._close_waiters: list[asyncio.Future[None]] = []
+        self._bound: asyncio.TimerHandle | None = None
+
+    # What a user of the stream calls
+
+    @property
+    def info(self) -> TLSInfo | None:
+        """What was agreed in the TLS handshake; None before it is done and without TLS."""
+        return self.engine.info if self.engine is not None else None
+
+    @property
+    def peername(self) -> Any:
+        """The peer's address as the socket tells it, None before there is one."""
+        return self._stream.get_extra_info("peername") if self._stream is not None else None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether bytes can be exchanged: the handshake is done and neither side has ended the stream."""
+        return self._open and not self._told and not self._closing
+
+    @property
+    def has_unsent(self) -> bool:
+        """Whether bytes that were written have not been handed to the kernel yet."""
+        return bool(self._outbound) or (self._stream is not None and self._stream.get_write_buffer_size() > 0)
+
+    async def handshake(self) -> None:
+        """Wait until the stream can be used. One caller at a time.
+
+        Raises:
+            Exception: what broke the stream, explained; ConnectionAbortedError if our side closed it.
+        """
+        if self._told or self._closing:
+            raise self._reason()
+        if not self._open:
+            self._handshake_waiter = waiter = asyncio.get_running_loop().create_future()
+            await waiter
+
+    def write(self, data: bytes) -> None:
+        """Send `data`, now or as soon as the handshake is done and the peer takes it; dropped after the end."""
+        if self._told or self._closing:
+            return
+        if self._outbound or self._paused:
+            self._outbound.append(memoryview(data))
+        elif self.engine is None:
+            if self._stream is None:
+                self._outbound.append(memoryview(data))
+            else:
+                self._stream.write(data)
+        elif len(data) <= STEP:
+            self._encrypt(self.engine, data)
+        else:
+            self._outbound.append(memoryview(data))
+            if self._open:
+                self._pump()
+
+    async def drain(self) -> None:
+        """Wait until what was written has left, or nearly (the loop's transport is below its low-water mark).
+
+        Raises:
+            Exception: what broke the stream, explained; ConnectionAbortedError if our side closed it.
+        """
+        while self._paused or self._outbound:
+            if self._told or self._closing:
+                raise self._reason()
+            waiter = asyncio.get_running_loop().create_future()
+            self._drain_waiters.append(waiter)
+            await waiter
+
+    def close(self) -> None:
+        """End the stream in order: send what is left and close_notify, then close. Bounded by `LINGER`; no waiting."""
+        if self._closing or self._told:
+            return
+        self._closing = True
+        if self._outbound and self._open:
+            self._set_bound()
+        else:
+            self._say_goodbye()
+
+    def abort(self) -> None:
+        """End the stream at once. What was not sent is dropped."""
+        self._closing = True
+        self._outbound.clear()
+        if self._stream is not None and not self._gone:
+            self._stream.abort()
+
+    async def wait_closed(self) -> None:
+        """Wait until the socket is closed, after `close()`, `abort()` or the end of the stream."""
+        if not self._gone:
+            waiter = asyncio.get_running_loop().create_future()
+            self._close_waiters.append(waiter)
+            await waiter
+
+    # What the event loop calls
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin the handshake, or without TLS send what was written so far."""
+        self._stream = cast(asyncio.Transport, transport)
+        if self._closing:
+            self._stream.abort()
+        elif self.engine is None:
+            self._opened()
+        else:
+            self._advance_in_turn()
+
+    def data_received(self, data: bytes) -> None:
+        """Pass on what arrived, decrypted."""
+        self.bytes_received += len(data)
+        if self._told or self._closing:
+            return
+        if self.engine is None:
+            self.heard = True
+            self._receiver.data_received(data)
+        elif self._open:
+            self._decrypt(self.engine, data)
+        else:
+            self._arrived.append(data)
+            self._advance_in_turn()
+
+    def eof_received(self) -> bool:
+        """Tell the receiver that the peer has ended its stream; ours ends with it."""
+        self._end_of_input(None)
+        return False
+
+    def pause_writing(self) -> None:
+        """Keep what is written from now on as plaintext."""
+        self._paused = True
+
+    def resume_writing(self) -> None:
+        """Send more of what waits."""
+        self._paused = False
+        self._pump()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Read what the kernel still holds, then tell the receiver; the socket is closed right after this call."""
+        if not self._told and not self._closing:
+            if exc is not None:
+                data = self._left_in_kernel()
+                if data:
+                    self.data_received(data)
+            self._end_of_input(exc)
+        self._gone = True
+        if self._bound is not None:
+            self._bound.cancel()
+            self._bound = None
+        self._tell(None)
+        self._wake(self._close_waiters, None)
+        self._stream = None
+
+    # Handshake and payload
+
+    def _advance_in_turn(self) -> None:
+        """Take a step of the handshake when it is our turn."""
+        if self._in_line:
+            return
+        self._in_line = not turns_of(asyncio.get_running_loop()).run(self._advance)
+        if self._in_line and self._stream is not None and not self._stream.is_closing():
+            self._stream.pause_reading()
+
+    def _advance(self) -> None:
+        """Take a step of the handshake with what has arrived."""
+        if self._in_line:
+            self._in_line = False
+            if self._stream is not None and not self._stream.is_closing():
+                self._stream.resume_reading()
+        data = b"".join(self._arrived)
+        self._arrived.clear()
+        if self._told or self._closing or self.engine is None:
+            return
+        if self._open:
+            self._decrypt(self.engine, data)
+            return
+        try:
+            if not data:
+                self.engine.start()
+            plaintext = self.engine.receive_data(data)
+        except ssl.SSLError as exc:
+            self._break(exc)
+            return
+        if self.engine.handshake_done:
+            # The flush in here puts the last flight and the first request into one write (1).
+            self._opened()
+        else:
+            self._flush()
+        self._deliver(self.engine, plaintext)
+
+    def _opened(self) -> None:
+        self._open = True
+        self._flush()
+        if self._handshake_waiter is not None and not self._handshake_waiter.done():
+            self._handshake_waiter.set_result(None)
+        self._pump()
+
+    def _decrypt(self, engine: TLSEngine, data: bytes) -> None:
+        try:
+            plaintext = engine.receive_data(data)
+        except ssl.SSLError as exc:
+            self._break(exc)
+            return
+        self._flush()
+        self._deliver(engine, plaintext)
+
+    def _deliver(self, engine: TLSEngine, plaintext: bytes) -> None:
+        if plaintext:
+            self.heard = True
+            self._receiver.data_received(plaintext)
+        if engine.state is EngineState.CLOSED or engine.state is EngineState.BROKEN:
+            self._end_of_input(None)
+
+    def _encrypt(self, engine: TLSEngine, data: bytes | memoryview) -> None:
+        try:
+            engine.send(data)
+        except ssl.SSLError as exc:
+            self._break(exc)
+            return
+        if self._open:
+            self._flush()
+
+    def _pump(self) -> None:
+        """Encrypt and hand over what waits, as long as it is taken."""
+        while self._outbound and not self._paused and not self._told and self._stream is not None:
+            view = self._outbound.popleft()
+            if self.engine is None:
+                self._stream.write(view)
+                continue
+            if len(view) > _BATCH:
+                self._outbound.appendleft(view[_BATCH:])
+            self._encrypt(self.engine, view[:_BATCH])
+        if not self._outbound and not self._paused:
+            self._wake(self._drain_waiters, None)
+            if self._closing:
+                self._say_goodbye()
+
+    def _flush(self) -> None:
+        if self.engine is not None and self._stream is not None:
+            data = self.engine.data_to_send()
+            # After the loss of the connection the loop's transport would only log a warning.
+            if data and not self._stream.is_closing():
+                self._stream.write(data)
+
+    # The end
+
+    def _end_of_input(self, exc: BaseException | None) -> None:
+        """Nothing more comes from the peer: its stream ended, or `exc` broke the connection."""
+        if self._told or self._closing:
+            return
+        engine = self.engine
+        if engine is not None and self._arrived:
+            self._advance()
+        if engine is not None and not self._told:
+            try:
+                engine.receive_eof()
+            except ssl.SSLError as end:
+                # An end inside the handshake that came with an error of the socket is explained by that error.
+                self._break(exc if exc is not None and isinstance(end, ssl.SSLEOFError) else end)
+                return
+        self._tell(exc)
+        self._hang_up()
+
+    def _break(self, exc: BaseException) -> None:
+        """Our side ends the stream because of `exc`; the alert that the engine may have made is sent first."""
+        self._flush()
+        self._tell(exc)
+        if self.engine is not None and self.engine.server_side and self._stream is not None:
+            # (2) Then the client can read the alert before the connection goes.
+            with suppress(OSError, RuntimeError):
+                if self._stream.can_write_eof() and not self._stream.is_closing():
+                    self._stream.write_eof()
+                    self._set_bound()
+                    return
+        self._hang_up()
+
+    def _tell(self, exc: BaseException | None) -> None:
+        """Report the end, once."""
+        if self._told:
+            return
+        self._told = True
+        self._outbound.clear()
+        error: Exception | None = None
+        if exc is not None:
+            error = self._error = self._explained(exc)
+        if self._handshake_waiter is not None and not self._handshake_waiter.done():
+            self._handshake_waiter.set_exception(self._reason())
+        self._wake(self._drain_waiters, self._reason())
+        self._receiver.stream_lost(error)
+
+    def _explained(self, exc: BaseException) -> Exception:
+        if self._explain is not None:
+            error = self._explain(exc)
+            if error is not exc:
+                error.__cause__ = exc
+            return error
+        return exc if isinstance(exc, Exception) else ConnectionError(str(exc))
+
+    def _reason(self) -> Exception:
+        return self._error or ConnectionAbortedError("the stream was closed")
+
+    def _say_goodbye(self) -> None:
+        if self.engine is not None:
+            self.engine.close()
+            self._flush()
+        self._hang_up()
+
+    def _hang_up(self) -> None:
+        """Close the loop's transport; it sends what it still has, for a bounded time."""
+        if self._stream is not None and not self._gone:
+            self._stream.close()
+            if self._stream.get_write_buffer_size():
+                self._set_bound()
+
+    def _set_bound(self) -> None:
+        if self._bound is None and self._stream is not None and not self._gone:
+            self._bound = asyncio.get_running_loop().call_later(LINGER, self._stream.abort)
+
+    def _left_in_kernel(self) -> bytes:
+        """What had arrived when a write failed; the loop's transport would drop it (1)."""
+        pieces: list[bytes] = []
+        sock = self._stream.get_extra_info("socket") if self._stream is not None else None
+        # OSError: nothing left (BlockingIOError), or the reset itself.
+        with suppress(OSError):
+            if sock is not None:
+                with sock.dup() as twin:
+                    twin.setblocking(False)
+                    while piece := twin.recv(_BATCH):
+                        pieces.append(piece)
+        return b"".join(pieces)
+
+    @staticmethod
+    def _wake(waiters: list[asyncio.Future[None]], error: Exception | None) -> None:
+        for waiter in waiters:
+            if not waiter.done():
+                if error is None:
+                    waiter.set_result(None)
+                else:
+                    waiter.set_exception(error)
+        waiters.clear()
