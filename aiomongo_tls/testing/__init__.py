@@ -1,0 +1,70 @@
+"""An embedded MongoDB server for the tests of any client, and the certificates that it needs.
+
+    with MongoTestServer() as server:                 # verified TLS, client certificates demanded, MONGODB-X509
+        client = pymongo.MongoClient(server.uri())    # or AsyncClient.connect(server.uri()), or mongosh
+
+What lives where
+----------------
+
+- `certs`, `subjects`: `CertKit`, certificates of every kind on demand.
+- `server`: `MongoTestServer`, the face to the user: a thread with an event loop of its own, plain thread-safe methods.
+- `listener`: the half of it that lives on that loop: sockets, TLS, one `Peer` for each connection.
+- `scenario`, `recording`: what a test scripts beforehand and reads afterwards.
+- `users`: whose certificate may log in.
+- `commands/`: the answers. A command is a plain function from a request to a reply; it knows no sockets.
+- `data/`, `store`: documents, behind a narrow interface.
+- `failures`: MongoDB's error codes.
+- `pytest_plugin`: fixtures and a marker; imports nothing but pytest until a fixture is used.
+
+Why it is as it is
+------------------
+
+Real sockets, because a test of TLS without them tests something else. A thread and a loop of its own, and
+every method plain and blocking, because then one server serves synchronous PyMongo, asyncio under any plugin and any
+scope of loops, and anyio. The wire protocol and the TLS engine are the client's own, in the server role: asyncio's TLS
+server sends no alert when it refuses a certificate, so a client could not be tested for reading it. A mistake in both
+halves would not show, which is why the tests run PyMongo against this server.
+
+An answer that a real server would not give is worse than none. Where MongoDB can do something and this server
+cannot, the answer is an error with a code (238 NotImplemented; 40324 for a stage, 40415 for a field nobody knows).
+
+Imports: everything below, `bson`, and the extra `testing` (trustme, cryptography, mongomock). This module is a lazy
+facade, so that importing it costs nothing and works without the extra.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from aiomongo_tls.testing.certs import Certificate, CertKit
+    from aiomongo_tls.testing.recording import RecordedCommand
+    from aiomongo_tls.testing.server import MongoTestServer
+
+__all__ = ["CertKit", "Certificate", "MongoTestServer", "RecordedCommand"]
+
+_HOMES = {
+    "CertKit": "aiomongo_tls.testing.certs",
+    "Certificate": "aiomongo_tls.testing.certs",
+    "MongoTestServer": "aiomongo_tls.testing.server",
+    "RecordedCommand": "aiomongo_tls.testing.recording",
+}
+_EXTRA = {"trustme", "cryptography", "mongomock"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    try:
+        value = getattr(import_module(_HOMES[name]), name)
+    except ModuleNotFoundError as exc:
+        if (exc.name or "").partition(".")[0] not in _EXTRA:
+            raise
+        raise ImportError(f'{name} needs the extra "testing": pip install "aiomongo-tls[testing]"') from exc
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
