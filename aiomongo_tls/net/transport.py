@@ -25,14 +25,24 @@ The TLS engine (`tls/engine.py`) turns bytes into bytes; asyncio's transport, or
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
+from aiomongo_tls.errors import ConfigurationError, Phase
+from aiomongo_tls.net import faults
+from aiomongo_tls.net.dialing import STAGGER, connect_first
+from aiomongo_tls.net.dns import Resolver
+from aiomongo_tls.net.progress import Progress
 from aiomongo_tls.net.turns import turns_of
 from aiomongo_tls.tls.engine import STEP, EngineState, TLSEngine, TLSInfo
+
+if TYPE_CHECKING:
+    from aiomongo_tls.address import ServerAddress
+    from aiomongo_tls.tls.context import TLSSetup
 
 LINGER = 1.0
 """Seconds for a closing stream to get rid of what it still has to send, or to wait for the peer to close."""
@@ -67,7 +77,7 @@ class Transport(asyncio.Protocol):
     Attributes:
         engine: the TLS engine; explanations ask it what was agreed.
         bytes_received: bytes that came from the peer, before decryption.
-        heard: whether the peer has sent any payload.
+        payload_received: bytes that were passed on to the receiver.
     """
 
     def __init__(
@@ -79,7 +89,7 @@ class Transport(asyncio.Protocol):
     ) -> None:
         self.engine = engine
         self.bytes_received = 0
-        self.heard = False
+        self.payload_received = 0
         self._receiver = receiver
         self._explain = explain
         self._stream: asyncio.Transport | None = None
@@ -118,6 +128,11 @@ class Transport(asyncio.Protocol):
     def is_open(self) -> bool:
         """Whether bytes can be exchanged: the handshake is done and neither side has ended the stream."""
         return self._open and not self._told and not self._closing
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether the socket is closed, or about to be in this turn of the loop."""
+        return self._gone
 
     @property
     def has_unsent(self) -> bool:
@@ -209,7 +224,7 @@ class Transport(asyncio.Protocol):
         if self._told or self._closing:
             return
         if self.engine is None:
-            self.heard = True
+            self.payload_received += len(data)
             self._receiver.data_received(data)
         elif self._open:
             self._decrypt(self.engine, data)
@@ -302,7 +317,7 @@ class Transport(asyncio.Protocol):
 
     def _deliver(self, engine: TLSEngine, plaintext: bytes) -> None:
         if plaintext:
-            self.heard = True
+            self.payload_received += len(plaintext)
             self._receiver.data_received(plaintext)
         if engine.state is EngineState.CLOSED or engine.state is EngineState.BROKEN:
             self._end_of_input(None)
@@ -434,3 +449,114 @@ class Transport(asyncio.Protocol):
                 else:
                     waiter.set_exception(error)
         waiters.clear()
+
+
+async def open_connection(
+    address: ServerAddress,
+    *,
+    receiver: Receiver,
+    setup: TLSSetup | None = None,
+    server_hostname: str | None = None,
+    first: bytes = b"",
+    resolver: Resolver | None = None,
+    progress: Progress | None = None,
+    stagger: float = STAGGER,
+) -> Transport:
+    """Open a byte stream to a server: over TCP (IPv4, IPv6, whichever answers first) or a unix domain socket.
+
+    There is no time limit here; put `asyncio.timeout_at()` around it. Whatever ends it early leaves nothing open.
+
+    Args:
+        address: the server.
+        receiver: who is told what arrives and when the stream ends.
+        setup: how to speak TLS; None for a stream without.
+        server_hostname: the name for SNI and for the check of the certificate, by default the host of `address`, and
+            `localhost` for a unix domain socket.
+        first: bytes to send first. They leave with the last message of the TLS handshake.
+        resolver: what looks the host name up.
+        progress: is told how far this has come.
+        stagger: seconds until the next address is tried while the one before is silent.
+
+    Returns:
+        The stream, ready for use, with `first` under way.
+
+    Raises:
+        ConnectionFailure: the name was not found or the server not reached.
+        TLSError: the TLS handshake failed.
+        ConfigurationError: the host cannot be a server name in TLS.
+    """
+    progress = progress or Progress(address)
+    engine: TLSEngine | None = None
+    if setup is not None:
+        try:
+            engine = TLSEngine(setup.context, server_hostname=server_hostname or _server_name(address))
+        except ValueError as exc:
+            raise ConfigurationError(f"{address}: the host cannot be a server name in TLS: {exc}") from exc
+
+    from aiomongo_tls.tls.explain import explain
+
+    def translated(exc: BaseException) -> Exception:
+        # Right after the handshake a refusal of our certificate may still come, in any dress.
+        if (
+            setup is not None
+            and engine is not None
+            and (isinstance(exc, ssl.SSLError) or not transport.payload_received)
+        ):
+            return explain(exc, host=address, engine=engine, setup=setup)
+        return faults.lost(exc, address, progress.phase)
+
+    transport = Transport(receiver, engine=engine, explain=translated)
+    if first:
+        transport.write(first)
+    try:
+        progress.enter(Phase.DNS)
+        endpoints = await (resolver or Resolver()).resolve(address)
+    except OSError as exc:
+        raise faults.not_resolved(exc, address) from exc
+    try:
+        progress.enter(Phase.TCP)
+        sock = await connect_first(endpoints, stagger=stagger)
+    except OSError as exc:
+        raise faults.not_reached(exc, address) from (exc.__cause__ or exc)
+    progress.stream = transport
+    progress.enter(Phase.TLS if engine is not None else Phase.HELLO)
+    await _adopt(sock, transport)
+    try:
+        await transport.handshake()
+    except BaseException:
+        transport.abort()
+        raise
+    progress.enter(Phase.HELLO)
+    return transport
+
+
+def _server_name(address: ServerAddress) -> str:
+    # A zone ("fe80::1%eth0") belongs to this machine and is in no certificate.
+    return "localhost" if address.is_unix_socket else address.host.partition("%")[0]
+
+
+async def _adopt(sock: socket.socket, transport: Transport) -> None:
+    """Make `transport` the protocol of a connected socket.
+
+    That takes one or two turns of the loop, in which the socket changes hands. Loops differ in what a cancellation then
+    leaves open (uvloop closes the descriptor and leaves the socket object to close it again), so a task of its own
+    does it, and a cancellation is carried out when it is done.
+    """
+    loop = asyncio.get_running_loop()
+    unix = hasattr(socket, "AF_UNIX") and sock.family == socket.AF_UNIX
+    create = loop.create_unix_connection if unix else loop.create_connection
+    adoption = loop.create_task(create(lambda: transport, sock=sock), name="aiomongo_tls adopt a socket")
+    try:
+        await asyncio.shield(adoption)
+    except asyncio.CancelledError:
+        adoption.add_done_callback(lambda _: transport.abort())
+        raise
+    finally:
+        adoption.add_done_callback(lambda _: _disown_closed(sock, transport))
+
+
+def _disown_closed(sock: socket.socket, transport: Transport) -> None:
+    # A connection that uvloop lost before it took note of the socket object: its descriptor is closed, and perhaps
+    # already somebody else's.
+    if transport.is_gone and sock.fileno() != -1:
+        sock.detach()

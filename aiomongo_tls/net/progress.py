@@ -1,0 +1,87 @@
+"""How far the way to one server has come, and what the server did meanwhile: what a timeout has to tell."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from aiomongo_tls.errors import NetworkTimeout, Phase, TLSHandshakeTimeout
+
+if TYPE_CHECKING:
+    from aiomongo_tls.address import ServerAddress
+
+
+class Counts(Protocol):
+    """What a byte stream has counted."""
+
+    bytes_received: int
+    """Bytes that came from the peer, before decryption."""
+    payload_received: int
+    """Bytes of payload that came from the peer."""
+
+
+class Progress:
+    """The way to one server, from the look-up of its name on.
+
+    Args:
+        address: the server.
+
+    Attributes:
+        address: the server.
+        phase: what is being done or waited for.
+        stream: what counts the bytes, None before there is a TCP connection.
+    """
+
+    __slots__ = ("_mark", "address", "phase", "stream")
+
+    def __init__(self, address: ServerAddress) -> None:
+        self.address = address
+        self.phase = Phase.DNS
+        self.stream: Counts | None = None
+        # Bytes of payload that had come when this phase began.
+        self._mark = 0
+
+    def enter(self, phase: Phase) -> None:
+        """Take note that `phase` begins; also once per request."""
+        self.phase = phase
+        if self.stream is not None:
+            self._mark = self.stream.payload_received
+
+    @property
+    def received(self) -> int:
+        """Bytes that came from the server for this phase."""
+        if self.stream is None:
+            return 0
+        if self.phase is Phase.TLS:
+            return self.stream.bytes_received
+        return self.stream.payload_received - self._mark
+
+    @property
+    def peer(self) -> str:
+        """What the server did in this phase; empty where nothing can be said about it."""
+        if self.phase is Phase.DNS or self.phase is Phase.TCP:
+            return ""
+        if self.received:
+            return f"the server has sent only {self.received} bytes"
+        if self.phase is Phase.TLS:
+            return "the server accepted the TCP connection and has sent nothing"
+        return "the server has sent nothing"
+
+    def time_is_up(self, option: str) -> NetworkTimeout | TLSHandshakeTimeout:
+        """The error for a wait that has ended in this phase.
+
+        Args:
+            option: what limited it, for example `connectTimeoutMS=500`.
+        """
+        message = f"{option} has passed while {self.phase.doing}"
+        if self.peer:
+            message = f"{message}; {self.peer}"
+        if self.phase is not Phase.TLS:
+            return NetworkTimeout(message, host=self.address, phase=self.phase)
+        return TLSHandshakeTimeout(
+            message,
+            reason="handshake-timeout",
+            host=self.address,
+            expected="a TLS handshake",
+            presented=f"{self.received} bytes" if self.received else "silence",
+            hint="check that this port speaks TLS, and what stands between (proxy, firewall, overloaded server)",
+        )
