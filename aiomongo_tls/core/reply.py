@@ -110,7 +110,7 @@ def raise_for_write_concern(reply: Mapping[str, Any]) -> None:
     code = _code(details)
     timed_out = _mapping(details.get("errInfo")).get("wtimeout") is True
     cls = WTimeoutError if timed_out or code in (_WRITE_CONCERN_TIMEOUT, _MAX_TIME_EXPIRED) else WriteConcernError
-    raise cls(_message(details), code, details, error_labels=labels)
+    raise cls(message_in(details), code, details, error_labels=labels)
 
 
 def error_in(reply: Mapping[str, Any], *, host: ServerAddress | None = None) -> NotPrimaryError | OperationFailure:
@@ -121,7 +121,7 @@ def error_in(reply: Mapping[str, Any], *, host: ServerAddress | None = None) -> 
         host: the server that sent it.
     """
     code = _code(reply)
-    message = _message(reply)
+    message = message_in(reply)
     if is_state_change(code, message):
         return NotPrimaryError(message, reply, host=host, error_labels=_labels(reply))
     cls = OperationFailure if code is None else _CLASSES.get(code, OperationFailure)
@@ -137,7 +137,7 @@ def write_error_in(error: Mapping[str, Any], *, error_labels: Sequence[str] = ()
     """
     code = _code(error)
     cls = DuplicateKeyError if code in _DUPLICATE_KEY_CODES else WriteError
-    return cls(_message(error), code, error, error_labels=error_labels)
+    return cls(message_in(error), code, error, error_labels=error_labels)
 
 
 def is_state_change(code: int | None, message: str) -> bool:
@@ -154,20 +154,25 @@ def is_state_change(code: int | None, message: str) -> bool:
     return "not master" in message or "node is recovering" in message
 
 
+def message_in(document: Mapping[str, Any]) -> str:
+    """Find the server's message.
+
+    Args:
+        document: a failed reply, a write error or a write concern error.
+    """
+    for name in ("errmsg", "$err"):
+        message = document.get(name)
+        if isinstance(message, str) and message:
+            return message
+    return "the server gave no message"
+
+
 def _code(document: Mapping[str, Any]) -> int | None:
     code = document.get("code")
     # A boolean is an int to Python, a double may come from a shell script on the other side.
     if isinstance(code, float) and code.is_integer():
         return int(code)
     return int(code) if isinstance(code, int) and not isinstance(code, bool) else None
-
-
-def _message(document: Mapping[str, Any]) -> str:
-    for name in ("errmsg", "$err"):
-        message = document.get(name)
-        if isinstance(message, str) and message:
-            return message
-    return "the server gave no message"
 
 
 def _labels(reply: Mapping[str, Any]) -> tuple[str, ...]:

@@ -1,0 +1,21 @@
+"""From the first byte after TLS to an authenticated connection, as conversations.
+
+- `conversation`: what a conversation is: a generator of commands that is sent replies.
+- `metadata`: the client document, at most 512 bytes about who connects.
+- `hello`: the first command, and what its reply says (`StreamDescription`).
+- `facts`: what the layers below know about a connection, for errors that explain.
+- `x509`: MONGODB-X509; `x509_hint`: the likely cause when the server refuses.
+- `mechanisms`: the table of mechanisms. A new one is a module like `x509` and a row there.
+- `opening`: hello, then authentication, then the description.
+
+Imports: `core.options`, `core.wire`'s neighbours `core.reply` and `core.server_type`, errors, `bson`.
+
+Why generators: the order of commands and the meaning of replies are written once, top to bottom, and are
+tested with a list of replies. Sockets, deadlines and cancellation belong to the driver of the generator; it is
+ten lines. The first command of `opening` depends on nothing that the peer says, so that it can leave in one write
+with the last flight of the TLS handshake. Each command names its phase, so that a timeout can say how far the
+connection had come.
+
+The machine's facts (environment variables, operating system, interpreter) come in as a `ClientEnvironment`;
+nothing here looks at the machine.
+"""

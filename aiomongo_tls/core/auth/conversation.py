@@ -1,0 +1,63 @@
+"""Conversations: generators that yield commands and are sent replies.
+
+A driver of a conversation looks like this:
+
+    command = next(conversation)
+    while True:
+        reply = decode_reply(await exchange(command.encode()))
+        try:
+            command = conversation.send(reply)
+        except StopIteration as end:
+            return end.value
+
+Replies are sent in whether they tell of success or of an error: what an error means here is the conversation's to say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping
+from typing import Any, NamedTuple, TypeVar
+
+import bson
+from bson.codec_options import CodecOptions, DatetimeConversion
+from bson.errors import BSONError
+
+from aiomongo_tls.errors import Phase, ProtocolError
+
+# Independent of what the user set for documents, and indifferent to dates that Python cannot express.
+_CODEC: CodecOptions[dict[str, Any]] = CodecOptions(datetime_conversion=DatetimeConversion.DATETIME_AUTO)
+
+
+class CommandDocument(NamedTuple):
+    """One command of a conversation."""
+
+    database: str
+    """The database that it is for."""
+    document: dict[str, Any]
+    """The command, its name first; without `$db`."""
+    phase: Phase
+    """What the connection is doing while it waits for the reply."""
+
+    def encode(self) -> bytes:
+        """The body of the OP_MSG: the command with `$db`, as BSON."""
+        return bson.encode({**self.document, "$db": self.database})
+
+
+_T = TypeVar("_T")
+Conversation = Generator[CommandDocument, Mapping[str, Any], _T]
+"""Yields commands, is sent the decoded replies, returns what it was held for."""
+
+
+def decode_reply(body: bytes) -> dict[str, Any]:
+    """Decode the reply to a command of a conversation.
+
+    Args:
+        body: a BSON document.
+
+    Raises:
+        ProtocolError: the bytes are not BSON.
+    """
+    try:
+        return bson.decode(body, _CODEC)
+    except (BSONError, ValueError, OverflowError, RecursionError) as exc:
+        raise ProtocolError(f"the reply is not valid BSON: {exc}") from exc

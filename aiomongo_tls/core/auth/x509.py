@@ -1,0 +1,84 @@
+"""MONGODB-X509: the client is who its certificate says.
+
+One command on `$external`, and its success is all there is to it. Sent along with hello, it costs no round trip of its
+own. The user name goes in only if the application gave one, and then as given; otherwise the server takes the subject
+of the certificate that TLS has already proven.
+
+Specification: auth, "MONGODB-X509"; mongodb-handshake, "Speculative Authentication".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+from aiomongo_tls.core.auth.conversation import CommandDocument, Conversation
+from aiomongo_tls.core.auth.x509_hint import x509_hint
+from aiomongo_tls.core.reply import error_in, message_in
+from aiomongo_tls.errors import AuthenticationFailed, MongoError, OperationFailure, Phase
+
+if TYPE_CHECKING:
+    from aiomongo_tls.core.auth.facts import ConnectionFacts
+    from aiomongo_tls.core.options.credential import MongoCredential
+
+MECHANISM: Final = "MONGODB-X509"
+"""The mechanism's name."""
+
+_SOURCE = "$external"
+
+# HostUnreachable, HostNotFound, MaxTimeMSExpired, NetworkTimeout, ExceededTimeLimit, SocketException: the server could
+# not answer the question now. Anything else but a change of state is a verdict on the credential.
+_TRANSIENT_CODES = frozenset({6, 7, 50, 89, 262, 9001})
+_TRANSIENT_LABELS = ("RetryableError", "SystemOverloadedError")
+
+
+def speculative(credential: MongoCredential) -> dict[str, Any]:
+    """The command, as it also goes into hello.
+
+    Args:
+        credential: the client's credential.
+    """
+    command: dict[str, Any] = {"authenticate": 1, "mechanism": MECHANISM}
+    if credential.username is not None:
+        command["user"] = credential.username
+    return command
+
+
+def authenticate(
+    credential: MongoCredential, speculative_reply: Mapping[str, Any] | None, facts: ConnectionFacts
+) -> Conversation[None]:
+    """Authenticate a connection.
+
+    Args:
+        credential: the client's credential.
+        speculative_reply: `speculativeAuthenticate` of the reply to hello; None if there was none, or to
+            authenticate again.
+        facts: what is known about the connection.
+
+    Raises:
+        AuthenticationFailed: the server refused; says why, as far as it can be told.
+        NotPrimaryError: the server is going away.
+        OperationFailure: the server could not decide now, or is overloaded.
+    """
+    if speculative_reply is not None:
+        return
+    reply = yield CommandDocument(_SOURCE, speculative(credential), Phase.AUTH)
+    if reply.get("ok") != 1:
+        raise _refusal(reply, credential, facts)
+
+
+def _refusal(reply: Mapping[str, Any], credential: MongoCredential, facts: ConnectionFacts) -> MongoError:
+    error = error_in(reply, host=facts.host)
+    if not isinstance(error, OperationFailure) or error.code in _TRANSIENT_CODES:
+        return error
+    if any(map(error.has_error_label, _TRANSIENT_LABELS)):
+        return error
+    return AuthenticationFailed(
+        f"{MECHANISM}: {message_in(reply)}",
+        error.code,
+        reply,
+        host=facts.host,
+        mechanism=MECHANISM,
+        user=credential.username if credential.username is not None else facts.subject,
+        hint=x509_hint(facts, user=credential.username, code=error.code),
+    )
