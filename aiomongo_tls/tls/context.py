@@ -1,0 +1,112 @@
+"""The one place that makes an `ssl.SSLContext`, and the one that shares it.
+
+Loading a public CA bundle costs OpenSSL 18-40 ms and half a megabyte, so a context is built in a thread, once for each
+fingerprint, and every pool that has the same fingerprint uses it.
+
+What is switched on, and what is not:
+
+- TLS 1.2 is the floor, or more if OpenSSL's own configuration says so. No renegotiation, no compression.
+- Whoever sets tlsCAFile trusts every certificate in it as it stands (VERIFY_X509_PARTIAL_CHAIN): an intermediate
+  authority without its root, or the server's own certificate, whoever signed it. Without that flag OpenSSL takes a
+  self-signed certificate as its own CA, but one signed by an authority only together with that authority. The
+  system's store is used with OpenSSL's defaults.
+- VERIFY_X509_STRICT stays off. `ssl.create_default_context()` switches it on from Python 3.13, and many private
+  authorities have certificates that it refuses.
+- With tlsCRLFile the flag VERIFY_CRL_CHECK_LEAF is added to the default flags, not put in their place.
+- A certificate without any subject alternative name is matched by its common name (OpenSSL's default, PyMongo's too).
+- SSLKEYLOGFILE is not looked at.
+"""
+
+from __future__ import annotations
+
+import ssl
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from weakref import WeakValueDictionary
+
+from aiomongo_tls.tls.fingerprint import fingerprint
+from aiomongo_tls.tls.material import TLSMaterial, load_material
+from aiomongo_tls.tls.secret_file import secret_file
+from aiomongo_tls.tls.trust import Trust
+
+if TYPE_CHECKING:
+    from aiomongo_tls.core.options.tls_options import TLSOptions
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TLSSetup:
+    """Everything a connection needs for TLS.
+
+    Args:
+        context: the SSLContext, shared with whoever has the same fingerprint.
+        fingerprint: stands for everything that makes two contexts differ.
+        material: the content that went into it.
+        options: the options that led to it.
+    """
+
+    context: ssl.SSLContext
+    fingerprint: str
+    material: TLSMaterial
+    options: TLSOptions
+
+
+# Weak: a context lives as long as anybody uses it. Building holds the lock, so that twenty clients that start together
+# build one context; whoever needs another one waits meanwhile, some milliseconds in a thread.
+_contexts: WeakValueDictionary[str, ssl.SSLContext] = WeakValueDictionary()
+_lock = threading.Lock()
+
+
+def shared_context(options: TLSOptions) -> TLSSetup:
+    """Read what the options name and get the context for it. Blocks: call it in a thread.
+
+    Raises:
+        ConfigurationError: something cannot be used; names the option, the path and the mend.
+    """
+    material = load_material(options)
+    key = fingerprint(material, options)
+    with _lock:
+        context = _contexts.get(key)
+        if context is None:
+            context = _contexts[key] = build_context(material, options)
+    return TLSSetup(context=context, fingerprint=key, material=material, options=options)
+
+
+def build_context(material: TLSMaterial, options: TLSOptions) -> ssl.SSLContext:
+    """A new SSLContext, or the one that the user supplied, untouched. Blocks: call it in a thread.
+
+    Args:
+        material: what `load_material(options)` returned.
+        options: the TLS options.
+    """
+    if isinstance(options.ssl_context, ssl.SSLContext):
+        return options.ssl_context
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = max(context.minimum_version, ssl.TLSVersion.TLSv1_2)
+    context.options |= ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_COMPRESSION
+    if options.allow_invalid_certificates:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    elif options.allow_invalid_hostnames:
+        context.check_hostname = False
+    _add_trust(context, material)
+    if material.crl is not None and not options.disable_certificate_revocation_check:
+        with secret_file(material.crl) as path:
+            context.load_verify_locations(cafile=path)
+        context.verify_flags |= ssl.VERIFY_CRL_CHECK_LEAF
+    if material.chain is not None and material.key is not None:
+        password = material.password or b""
+        with secret_file(material.chain) as chain, secret_file(material.key) as key:
+            # Always a password: without one OpenSSL would ask on the terminal.
+            context.load_cert_chain(chain, key, password)
+    return context
+
+
+def _add_trust(context: ssl.SSLContext, material: TLSMaterial) -> None:
+    if material.ca is not None:
+        with secret_file(material.ca) as path:
+            context.load_verify_locations(cafile=path)
+    if material.trust is Trust.FILE:
+        context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    elif material.trust is Trust.SYSTEM:
+        context.load_default_certs()

@@ -1,0 +1,71 @@
+"""The password of an encrypted key, asked for when OpenSSL needs it and never on the terminal.
+
+Without a function to call, OpenSSL asks on the terminal, and the whole process waits for an answer. So it always gets
+one, which knows the password or says which option is missing.
+"""
+
+from __future__ import annotations
+
+import inspect
+from typing import TYPE_CHECKING
+
+from aiomongo_tls.errors import ConfigurationError
+from aiomongo_tls.tls.source import shown
+
+if TYPE_CHECKING:
+    from aiomongo_tls.core.options.tls_options import Password, TLSSource
+
+KEY_PASSWORD = "tlsCertificateKeyFilePassword"  # noqa: S105  # the option's name
+
+
+class KeyPassword:
+    """What OpenSSL calls for the password of an encrypted key.
+
+    Args:
+        password: the option's value. A function is called only if the key is encrypted, and once.
+        source: where the key is, for messages.
+    """
+
+    def __init__(self, password: Password | None, source: TLSSource) -> None:
+        self._password = password
+        self._source = source
+        self.value: bytes | None = None
+        """The password once it was asked for; None while it was not needed."""
+
+    def __call__(self) -> bytes:
+        """The password.
+
+        Raises:
+            ConfigurationError: there is none, its function failed, or it is neither str nor bytes.
+        """
+        if self.value is None:
+            self.value = _as_bytes(self._answer())
+        return self.value
+
+    def _answer(self) -> object:
+        if self._password is None:
+            raise ConfigurationError(
+                f"the private key in {shown(self._source)} is encrypted; give its password in {KEY_PASSWORD}"
+            )
+        if not callable(self._password):
+            return self._password
+        try:
+            return self._password()
+        except Exception as exc:
+            raise ConfigurationError(
+                f"{KEY_PASSWORD}: the function that should return the password raised {type(exc).__name__}"
+            ) from exc
+
+
+def _as_bytes(password: object) -> bytes:
+    if isinstance(password, str):
+        return password.encode()
+    if isinstance(password, bytes):
+        return password
+    if inspect.iscoroutine(password):
+        # Left as it is, it would warn that nobody awaited it.
+        password.close()
+    raise ConfigurationError(
+        f"{KEY_PASSWORD} has to be str, bytes or a plain function that returns one of them; "
+        f"got {type(password).__name__}"
+    )
