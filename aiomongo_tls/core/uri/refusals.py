@@ -1,0 +1,136 @@
+"""What we refuse beyond the specifications, before any I/O: silent downgrades, and what is not here yet.
+
+A message names the option and the mend.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from aiomongo_tls.core.uri.option import Support
+from aiomongo_tls.core.uri.registry import OPTIONS
+from aiomongo_tls.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from aiomongo_tls.core.options.credential import MongoCredential
+    from aiomongo_tls.core.uri.notices import Notices
+    from aiomongo_tls.core.uri.settings import Settings
+
+MECHANISMS_HERE: Final = frozenset({"MONGODB-X509"})
+IMPLY_TLS: Final = (
+    "tlsCAFile",
+    "tlsCertificateKeyFile",
+    "tlsCertificateFile",
+    "tlsCertificateKeyFilePassword",
+    "tlsCRLFile",
+    "ssl_context",
+)
+"""Options that turn TLS on by being given: each is useless without it."""
+_NEED_TLS: Final = (
+    "tlsInsecure",
+    "tlsAllowInvalidCertificates",
+    "tlsAllowInvalidHostnames",
+    "tlsDisableOCSPEndpointCheck",
+    "tlsDisableCertificateRevocationCheck",
+)
+_ADVICE: Final = {
+    "connect": "write `await AsyncClient.connect(...)` to connect at once",
+    "replicaSet": "leave it out and name one member, with directConnection=true",
+    "compressors": "messages are not compressed yet",
+    "serverSelectionTryOnce": "it is for single-threaded drivers",
+}
+
+
+def refuse_not_here(settings: Settings, notices: Notices, *, hosts: int, is_srv: bool) -> None:
+    """Refuse what is not implemented, and warn of what is ignored.
+
+    Raises:
+        ConfigurationError: an option, a scheme or a number of hosts is not supported yet.
+    """
+    if is_srv:
+        raise ConfigurationError("mongodb+srv:// is not supported yet; write mongodb:// and the name of one host")
+    if hosts > 1:
+        raise ConfigurationError(f"{hosts} hosts are named, and several hosts are not supported yet; name one of them")
+    for name, setting in settings.by_name.items():
+        option = OPTIONS[name]
+        # The value that an option has anyway asks for nothing.
+        if setting.value == option.default:
+            continue
+        if option.support is Support.REFUSED:
+            raise ConfigurationError(f"{name} is not supported yet; {_ADVICE.get(name, 'leave it out')}")
+        if option.support is Support.IGNORED:
+            notices.add(f"{name} is ignored: {_ADVICE[name]}")
+
+
+def refuse_mechanism(credential: MongoCredential | None) -> None:
+    """Refuse a mechanism that is not implemented.
+
+    Raises:
+        ConfigurationError: it is not.
+    """
+    if credential is None or credential.mechanism in MECHANISMS_HERE:
+        return
+    asked = credential.mechanism or "authentication with a password (SCRAM)"
+    raise ConfigurationError(
+        f"authMechanism: {asked} is not supported yet; the only mechanism is authMechanism=MONGODB-X509"
+    )
+
+
+def refuse_damaged(uri: Settings, keywords: Settings) -> None:
+    """Refuse a URI whose unusable value would mean less security or durability than was asked for.
+
+    Raises:
+        ConfigurationError: it has one that no keyword replaces.
+    """
+    for name in sorted(uri.damaged):
+        if name not in keywords:
+            raise ConfigurationError(
+                f"{name} in the URI has a value that cannot be used: expected {OPTIONS[name].kind.expected}"
+            )
+
+
+def is_tls(settings: Settings) -> bool:
+    """Whether the options turn TLS on.
+
+    Raises:
+        ConfigurationError: `tls=false` stands beside an option that turns it on.
+    """
+    implying = [name for name in IMPLY_TLS if name in settings]
+    if "tls" not in settings:
+        return bool(implying)
+    if implying and not settings.value("tls"):
+        raise ConfigurationError(f"tls=false contradicts {implying[0]}; leave one of them out")
+    return bool(settings.value("tls"))
+
+
+def refuse_downgrades(settings: Settings, credential: MongoCredential | None) -> None:
+    """Refuse options that would quietly give less security than they seem to.
+
+    Raises:
+        ConfigurationError: they would.
+    """
+    tls = is_tls(settings)
+    for name in _NEED_TLS:
+        # An explicit tls=false beside "do verify" is odd but takes nothing away.
+        if name in settings and not tls and (settings.value(name) or "tls" not in settings):
+            raise ConfigurationError(f"{name} means nothing without TLS; add tls=true or leave it out")
+    if "ssl_context" in settings:
+        _refuse_beside_context(settings)
+    if "tlsCertificateKeyFile" not in settings:
+        for name in ("tlsCertificateFile", "tlsCertificateKeyFilePassword"):
+            if name in settings:
+                raise ConfigurationError(f"{name} needs the key: add tlsCertificateKeyFile")
+    if credential is None or credential.mechanism != "MONGODB-X509":
+        return
+    if not tls:
+        raise ConfigurationError("authMechanism=MONGODB-X509 needs TLS; add tls=true and tlsCertificateKeyFile")
+    if "tlsCertificateKeyFile" not in settings and "ssl_context" not in settings:
+        raise ConfigurationError(
+            "authMechanism=MONGODB-X509 needs a client certificate; add tlsCertificateKeyFile (or ssl_context)"
+        )
+
+
+def _refuse_beside_context(settings: Settings) -> None:
+    for name in (*IMPLY_TLS, *_NEED_TLS):
+        if name != "ssl_context" and name in settings:
+            raise ConfigurationError(f"{name} has no effect beside ssl_context; set it up in the context, or leave one")

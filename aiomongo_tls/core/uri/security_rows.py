@@ -1,0 +1,196 @@
+"""The rows of the registry about TLS and authentication."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from aiomongo_tls.core.uri.kinds import (
+    ANY_OBJECT,
+    BOOLEAN,
+    FILE,
+    PASSWORD,
+    SECRET_TEXT,
+    TEXT,
+    UNUSABLE,
+    object_like,
+    one_of,
+)
+from aiomongo_tls.core.uri.mechanisms import MECHANISMS
+from aiomongo_tls.core.uri.option import Former, Option, Repeat, Support
+from aiomongo_tls.core.uri.value_kinds import AUTH_SOURCE, CERT_REQS, PROPERTIES, inverse
+
+_SSL_CONTEXT: Final = object_like(
+    "an ssl.SSLContext", lambda value, _remark: value if hasattr(value, "wrap_bio") else UNUSABLE
+)
+
+
+TLS: Final = (
+    Option(
+        "tls",
+        BOOLEAN,
+        False,
+        "tls.enabled",
+        "Use TLS. Implied by every option here that names a file, and by ssl_context.",
+        aliases=("ssl",),
+        strict=True,
+        repeat=Repeat.AGREE,
+    ),
+    Option(
+        "tlsCAFile",
+        FILE,
+        None,
+        "tls.ca_file",
+        "The certificates to trust, instead of the operating system's.",
+        formers=(Former("ssl_ca_certs"),),
+        strict=True,
+    ),
+    Option(
+        "tlsCertificateKeyFile",
+        FILE,
+        None,
+        "tls.certificate_key_file",
+        "The client's private key and certificate chain; only the key where tlsCertificateFile has the chain.",
+        formers=(Former("ssl_keyfile"),),
+        strict=True,
+    ),
+    Option(
+        "tlsCertificateFile",
+        FILE,
+        None,
+        "tls.certificate_file",
+        "The client's certificate chain where it is kept apart from the key (Kubernetes' tls.crt).",
+        formers=(
+            Former(
+                "ssl_certfile",
+                advice="tlsCertificateKeyFile for a file that holds the key too, or tlsCertificateFile beside it",
+            ),
+        ),
+        strict=True,
+    ),
+    Option(
+        "tlsCertificateKeyFilePassword",
+        PASSWORD,
+        None,
+        "tls.certificate_key_file_password",
+        "The password of the private key. Nothing ever prompts for it.",
+        formers=(Former("ssl_pem_passphrase"),),
+        strict=True,
+        secret=True,
+    ),
+    Option(
+        "tlsCRLFile",
+        FILE,
+        None,
+        "tls.crl_file",
+        "A certificate revocation list to check the server against.",
+        formers=(Former("ssl_crlfile"),),
+        strict=True,
+    ),
+    Option(
+        "tlsInsecure",
+        BOOLEAN,
+        False,
+        "tls.allow_invalid_certificates tls.allow_invalid_hostnames",
+        "Verify neither the server's certificate nor its host name. For tests only.",
+        excludes=(
+            "tlsAllowInvalidCertificates",
+            "tlsAllowInvalidHostnames",
+            "tlsDisableOCSPEndpointCheck",
+            "tlsDisableCertificateRevocationCheck",
+        ),
+        strict=True,
+    ),
+    Option(
+        "tlsAllowInvalidCertificates",
+        BOOLEAN,
+        False,
+        "tls.allow_invalid_certificates tls.allow_invalid_hostnames",
+        "Do not verify the server's certificate, and not its host name either. For tests only.",
+        formers=(Former("ssl_cert_reqs", CERT_REQS),),
+        excludes=("tlsDisableOCSPEndpointCheck", "tlsDisableCertificateRevocationCheck"),
+        strict=True,
+    ),
+    Option(
+        "tlsAllowInvalidHostnames",
+        BOOLEAN,
+        False,
+        "tls.allow_invalid_hostnames",
+        "Accept a certificate for another host name. For tests only.",
+        formers=(Former("ssl_match_hostname", inverse(BOOLEAN)),),
+        strict=True,
+    ),
+    Option(
+        "tlsDisableOCSPEndpointCheck",
+        BOOLEAN,
+        False,
+        "tls.disable_ocsp_endpoint_check",
+        "Do not ask OCSP responders. None is asked today.",
+        excludes=("tlsDisableCertificateRevocationCheck",),
+        support=Support.PENDING,
+        strict=True,
+    ),
+    Option(
+        "tlsDisableCertificateRevocationCheck",
+        BOOLEAN,
+        False,
+        "tls.disable_certificate_revocation_check",
+        "Do not check for revocation at all.",
+        support=Support.PENDING,
+        strict=True,
+    ),
+    Option(
+        "tlsFailFast",
+        BOOLEAN,
+        True,
+        "tls_fail_fast",
+        "Raise permanent TLS and authentication faults at once; false waits as the specification does.",
+    ),
+    Option(
+        "ssl_context",
+        _SSL_CONTEXT,
+        None,
+        "tls.ssl_context",
+        "A ready ssl.SSLContext in place of all tls* options but tls.",
+        keyword_only=True,
+    ),
+)
+
+AUTH: Final = (
+    Option("username", TEXT, None, "credential.username", "The user's name, not percent-encoded.", keyword_only=True),
+    Option(
+        "password",
+        SECRET_TEXT,
+        None,
+        "credential.password",
+        "The user's password, not percent-encoded.",
+        keyword_only=True,
+        secret=True,
+    ),
+    Option(
+        "authMechanism",
+        one_of(MECHANISMS),
+        None,
+        "credential.mechanism",
+        "How to authenticate. Only MONGODB-X509 is here; the others are refused.",
+        strict=True,
+    ),
+    Option("authSource", AUTH_SOURCE, None, "credential.source", "The database that knows the user."),
+    Option(
+        "authMechanismProperties",
+        PROPERTIES,
+        None,
+        "credential.properties",
+        "What a mechanism needs to know besides. In a URI a value cannot hold a comma.",
+        strict=True,
+        secret=True,
+    ),
+    Option(
+        "authOIDCAllowedHosts",
+        ANY_OBJECT,
+        None,
+        "",
+        "Hosts that may be given an OIDC token.",
+        keyword_only=True,
+        support=Support.REFUSED,
+    ),
+)
