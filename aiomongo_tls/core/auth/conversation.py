@@ -58,6 +58,6 @@ def decode_reply(body: bytes) -> dict[str, Any]:
         ProtocolError: the bytes are not BSON.
     """
     try:
-        return bson.decode(body, _CODEC)
+        return bson.decode(body, _CODEC)  # pyright: ignore[reportUnknownMemberType]
     except (BSONError, ValueError, OverflowError, RecursionError) as exc:
         raise ProtocolError(f"the reply is not valid BSON: {exc}") from exc
