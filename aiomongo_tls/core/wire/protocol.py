@@ -77,8 +77,12 @@ class WireProtocol:
 
     Args:
         role: which end this is.
-        max_message_size: bytes of the largest message to send or to receive, header included. May be changed later,
-            when hello has told the server's limit.
+        max_message_size: bytes of the largest message to receive and, for now, to send, header included.
+
+    Attributes:
+        max_message_size: bytes of the largest message to send. May be changed when hello has told what the server
+            takes. What we are ready to receive stays as it was: the peer's word does not raise it, and a server that
+            takes little may still answer at length.
     """
 
     __slots__ = (
@@ -86,6 +90,7 @@ class WireProtocol:
         "_buffer",
         "_error",
         "_listens",
+        "_max_received",
         "_needed",
         "_reads",
         "_replying_to",
@@ -98,6 +103,7 @@ class WireProtocol:
 
     def __init__(self, role: Role, *, max_message_size: int = MAX_MESSAGE_SIZE) -> None:
         self.max_message_size = max_message_size
+        self._max_received = max_message_size
         self._role = role
         self._reads = _READS[role]
         self._sends = _SENDS[role]
@@ -282,10 +288,10 @@ class WireProtocol:
 
     def _check(self, header: MessageHeader, data: Buffer, position: int) -> None:
         """Refuse what the header alone shows to be wrong."""
-        if not HEADER_SIZE < header.length <= self.max_message_size:
+        if not HEADER_SIZE < header.length <= self._max_received:
             raise ProtocolError(
                 f"message gives its length as {header.length} bytes, "
-                f"expected {HEADER_SIZE + 1} to {self.max_message_size}{_hint(data, position)}"
+                f"expected {HEADER_SIZE + 1} to {self._max_received}{_hint(data, position)}"
             )
         if header.op_code not in self._reads:
             raise ProtocolError(

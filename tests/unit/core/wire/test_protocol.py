@@ -266,6 +266,16 @@ class TestTurns:
         with pytest.raises(DocumentTooLarge):
             client.send_request(PING)
 
+    def test_limit_told_by_the_peer_is_not_one_for_receiving(self, client: WireProtocol):
+        """A server that takes little may answer at length, and cannot raise what we are ready to receive."""
+        client.max_message_size = 51
+        client.send_request(PING)
+        assert only(client.receive_data(reply(1, body=bson.encode({"a": b"x" * 100})))).header.length > 51
+        client.max_message_size = 2**31 - 1
+        client.send_request(PING)
+        with pytest.raises(ProtocolError, match="expected 17 to 48000000"):
+            client.receive_data(header(48_000_001, response_to=2))
+
 
 def header(length: int, *, response_to: int = 1, op_code: int = 2013) -> bytes:
     return MessageHeader(length, 1, response_to, op_code).pack()
