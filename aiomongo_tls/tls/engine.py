@@ -40,6 +40,7 @@ STEP = 16384
 """Bytes per step through OpenSSL: the largest plaintext of one TLS record."""
 
 _FIRST_BYTES = 64
+_DER = 2  # OpenSSL's X509_FILETYPE_ASN1
 # With more than that the outgoing BIO is emptied, so that it does not grow. One full record with its overhead fits.
 _HIGH_WATER = STEP + 512
 
@@ -113,6 +114,9 @@ class TLSEngine:
         server_hostname: str | None = None,
         session: ssl.SSLSession | None = None,
     ) -> None:
+        if context.check_hostname and not server_side and not server_hostname:
+            # wrap_socket() refuses this too; wrap_bio() would go on and check no name at all.
+            raise ValueError("the context checks host names, so a server_hostname is needed")
         self._incoming = ssl.MemoryBIO()
         self._outgoing = ssl.MemoryBIO()
         self._ssl = context.wrap_bio(
@@ -158,6 +162,21 @@ class TLSEngine:
                 server_hostname=self.server_hostname,
             )
         return self._info
+
+    def unverified_peer(self) -> tuple[dict[str, Any], bytes] | None:
+        """What the peer's certificate says although it was not accepted, for explanations only, and its DER.
+
+        Returns:
+            As `getpeercert()` tells it, and in DER; None if none came, or this Python or OpenSSL does not tell.
+        """
+        # SSLObject.get_unverified_chain() is public from 3.13 on and gives DER only. The object beneath it has had this
+        # since 3.10, with details that would otherwise need a parser. OpenSSL 1.1.1 forgets a chain that it refuses.
+        beneath: Any = getattr(self._ssl, "_sslobj", None)
+        try:
+            leaf = beneath.get_unverified_chain()[0]
+            return leaf.get_info(), leaf.public_bytes(_DER)
+        except (AttributeError, TypeError, IndexError, ValueError, ssl.SSLError):
+            return None
 
     def start(self) -> None:
         """Begin the handshake: a client's first message is ready to be sent."""

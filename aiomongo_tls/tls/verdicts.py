@@ -1,0 +1,265 @@
+"""What can go wrong in a TLS handshake, as tables: how OpenSSL names it, what it means, what to do.
+
+Three ways to learn of it: our own verification of the server's certificate (X509_V_ERR_* numbers), an alert that
+the peer sent (RFC 8446 section 6, RFC 5246 section 7.2), and an error of our own OpenSSL. Names are those of OpenSSL
+1.1.1 and 3.x; alerts carry a prefix that depends on the version that brought them in (`SSLV3_ALERT_`, `TLSV1_ALERT_`,
+`TLSV13_ALERT_`) and are looked up without it.
+
+Hints are for the person on call. They never propose to switch verification off.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from aiomongo_tls.errors import (
+    ClientCertificateRejected,
+    ServerCertificateError,
+    TLSError,
+    TLSHandshakeTimeout,
+    TLSProtocolError,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What an error means.
+
+    Args:
+        error: the class to raise.
+        reason: the stable slug.
+        message: what happened, in one sentence; `{detail}` is OpenSSL's own text.
+        hint: what to do; `{issuer}`, `{san}` and `{client_certificate}` are filled in.
+    """
+
+    error: type[TLSError]
+    reason: str
+    message: str
+    hint: str
+
+
+def _unknown_ca(message: str, hint: str) -> Verdict:
+    return Verdict(ServerCertificateError, "unknown-ca", message, hint)
+
+
+def _invalid(hint: str) -> Verdict:
+    return Verdict(
+        ServerCertificateError, "certificate-invalid", "the server's certificate cannot be used: {detail}", hint
+    )
+
+
+_MISSING_ISSUER = _unknown_ca(
+    "the server's certificate was issued by an authority that is not trusted here",
+    "set tlsCAFile to a file with the certificate of {issuer}; if that one is an intermediate authority, the server "
+    "should send its certificate, or it has to be in tlsCAFile too",
+)
+_HOSTNAME = Verdict(
+    ServerCertificateError,
+    "hostname-mismatch",
+    "the server's certificate is for another host",
+    "connect by a name that is in the certificate, or have one issued with {san} in its subjectAltName",
+)
+_WEAK = _invalid("have a new certificate issued, with RSA of 2048 bits or an elliptic curve, and SHA-256")
+_STALE_LIST = _invalid("fetch the authority's current revocation list for tlsCRLFile")
+
+CERTIFICATE_INVALID = _invalid("have the server's certificate replaced")
+
+VERIFICATION = {
+    2: _MISSING_ISSUER,
+    3: _invalid("the file in tlsCRLFile has no revocation list of {issuer}; add it"),
+    7: _unknown_ca(
+        "the server's certificate names an authority that is trusted here, but was signed with another key",
+        "the authority was renewed, or somebody uses its name: get its present certificate for tlsCAFile",
+    ),
+    9: Verdict(
+        ServerCertificateError,
+        "not-yet-valid",
+        "the server's certificate is not valid yet",
+        "check the clock of this machine, and the time from which the certificate was issued",
+    ),
+    10: Verdict(
+        ServerCertificateError,
+        "certificate-expired",
+        "the server's certificate has expired",
+        "have it renewed on the server, or check the clock of this machine",
+    ),
+    11: _STALE_LIST,
+    12: _STALE_LIST,
+    18: _unknown_ca(
+        "the server's certificate is self-signed and not trusted here",
+        "if it is the right server, get the certificate from those who run it and use it as tlsCAFile",
+    ),
+    19: _unknown_ca(
+        "the server's certificate leads to a root authority that is not trusted here",
+        "set tlsCAFile to a file with the certificate of the authority that the server's operators use",
+    ),
+    20: _MISSING_ISSUER,
+    21: _MISSING_ISSUER,
+    23: Verdict(
+        ServerCertificateError,
+        "revoked",
+        "the server's certificate was revoked by its authority",
+        "have the server's certificate replaced; its key may be in wrong hands",
+    ),
+    26: _invalid("it is not meant for servers: have one issued with serverAuth in its extendedKeyUsage"),
+    27: _MISSING_ISSUER,
+    62: _HOSTNAME,
+    64: _HOSTNAME,
+    66: _WEAK,
+    67: _WEAK,
+    68: _WEAK,
+    79: _invalid("a certificate in the chain is not that of an authority (CA:TRUE); have the chain issued anew"),
+}
+"""By X509_V_ERR number, which is the same in all versions of OpenSSL."""
+
+CLIENT_CERTIFICATE_REQUIRED = Verdict(
+    ClientCertificateRejected,
+    "client-certificate-required",
+    "the server wants a client certificate",
+    "set tlsCertificateKeyFile to a file with the client's certificate and private key",
+)
+CLIENT_CERTIFICATE_NOT_SENT = Verdict(
+    ClientCertificateRejected,
+    "client-certificate-required",
+    "the server got no client certificate, though one is set",
+    "OpenSSL does not send a certificate whose kind of key or signature the server does not ask for; "
+    "have one of a usual kind issued (RSA of 2048 bits, P-256)",
+)
+CLIENT_CERTIFICATE_EXPIRED = Verdict(
+    ClientCertificateRejected,
+    "client-certificate-expired",
+    "the server refused the client certificate: it is not valid at this time",
+    "renew {client_certificate}, or check the clock of the server",
+)
+CLIENT_CERTIFICATE_REJECTED = Verdict(
+    ClientCertificateRejected,
+    "client-certificate-rejected",
+    "the server refused the client certificate ({detail})",
+    "the server's log says why; often {client_certificate} was revoked or lacks clientAuth in its extendedKeyUsage",
+)
+_CLIENT_CERTIFICATE_UNKNOWN_CA = Verdict(
+    ClientCertificateRejected,
+    "client-certificate-unknown-ca",
+    "the server does not trust the authority that issued the client certificate",
+    "have the certificate issued by the authority in the server's net.tls.CAFile, or have yours added there; if an "
+    "intermediate authority issued it, append that one's certificate to tlsCertificateKeyFile",
+)
+NO_SHARED_CIPHER = Verdict(
+    TLSProtocolError,
+    "no-shared-cipher",
+    "client and server have no cipher suite, group or signature algorithm in common",
+    "compare OpenSSL's configuration here (openssl.cnf, security level) with the server's (tlsCipherConfig)",
+)
+_PROTOCOL_VERSION = Verdict(
+    TLSProtocolError,
+    "protocol-version",
+    "client and server have no TLS version in common",
+    "the server needs TLS 1.2 or newer: see its net.tls.disabledProtocols, and a proxy in between",
+)
+TLS_FAILURE = Verdict(
+    TLSProtocolError,
+    "tls-failure",
+    "TLS failed: {detail}",
+    "look into the server's log at this time; a proxy or load balancer in between may break TLS",
+)
+
+ALERTS = {
+    "certificate_required": CLIENT_CERTIFICATE_REQUIRED,
+    "no_certificate": CLIENT_CERTIFICATE_REQUIRED,
+    "unknown_ca": _CLIENT_CERTIFICATE_UNKNOWN_CA,
+    "certificate_expired": CLIENT_CERTIFICATE_EXPIRED,
+    "bad_certificate": CLIENT_CERTIFICATE_REJECTED,
+    "unsupported_certificate": CLIENT_CERTIFICATE_REJECTED,
+    "certificate_revoked": CLIENT_CERTIFICATE_REJECTED,
+    "certificate_unknown": CLIENT_CERTIFICATE_REJECTED,
+    "access_denied": CLIENT_CERTIFICATE_REJECTED,
+    "handshake_failure": NO_SHARED_CIPHER,
+    "insufficient_security": NO_SHARED_CIPHER,
+    "protocol_version": _PROTOCOL_VERSION,
+    "internal_error": Verdict(
+        TLSProtocolError,
+        "tls-failure",
+        "the server ended the handshake with an internal error",
+        "MongoDB Atlas answers like this to addresses that are not on the project's IP access list; "
+        "elsewhere the server's log says why",
+    ),
+    "unrecognized_name": Verdict(
+        TLSProtocolError,
+        "tls-failure",
+        "the server does not know the host name that was asked for (SNI)",
+        "connect by the name that the server or the proxy in front of it is configured for",
+    ),
+}
+"""By the name of the alert in its RFC; any other is TLS_FAILURE."""
+
+LOCAL = {
+    "UNSUPPORTED_PROTOCOL": _PROTOCOL_VERSION,
+    "WRONG_SSL_VERSION": _PROTOCOL_VERSION,
+    "WRONG_VERSION_NUMBER": _PROTOCOL_VERSION,
+    "VERSION_TOO_LOW": _PROTOCOL_VERSION,
+    "NO_PROTOCOLS_AVAILABLE": _PROTOCOL_VERSION,
+    "NO_CIPHERS_AVAILABLE": NO_SHARED_CIPHER,
+    "UNKNOWN_CIPHER_RETURNED": NO_SHARED_CIPHER,
+    "WRONG_CIPHER_RETURNED": NO_SHARED_CIPHER,
+    "WRONG_CURVE": NO_SHARED_CIPHER,
+    "WRONG_SIGNATURE_TYPE": NO_SHARED_CIPHER,
+    "DH_KEY_TOO_SMALL": NO_SHARED_CIPHER,
+}
+"""By OpenSSL's reason for an error of our own side; any other is TLS_FAILURE."""
+
+NOT_TLS = Verdict(
+    TLSProtocolError,
+    "not-tls",
+    "the server does not speak TLS",
+    "check host and port; a MongoDB server needs net.tls.mode, or the client tls=false where there is no TLS at all",
+)
+_CLOSED = "tls-closed"
+CLOSED_AT_ONCE = Verdict(
+    TLSProtocolError,
+    _CLOSED,
+    "the server closed the connection instead of answering the TLS handshake",
+    "a MongoDB server without TLS does this (see its net.tls.mode and log), and so does a load balancer without a "
+    "server behind it, or a firewall",
+)
+CLOSED_DURING = Verdict(
+    TLSProtocolError,
+    _CLOSED,
+    "the server closed the connection in the middle of the TLS handshake",
+    "look into the server's log at this time; a proxy or load balancer in between may have ended it",
+)
+CLOSED_AFTER = Verdict(
+    TLSProtocolError,
+    _CLOSED,
+    "the server closed the connection right after the TLS handshake",
+    "look into the server's log at this time; most often it refused the client certificate, or had not got one",
+)
+HANDSHAKE_TIMEOUT = Verdict(
+    TLSHandshakeTimeout,
+    "handshake-timeout",
+    "the TLS handshake did not end in time",
+    "the server accepts connections but hangs, or something in between swallows packets; connectTimeoutMS is the limit",
+)
+
+_ALERT = re.compile(r"(?:SSLV3|TLSV1|TLSV13|SSL/TLS|TLS)_(?:ALERT_)?(.+)")
+# OpenSSL gives these alerts no ALERT in their names, and some errors of its own begin with the same letters.
+_BARE = frozenset({"unrecognized_name", "unsupported_extension", "certificate_unobtainable"})
+
+
+def openssl_reason(exc: BaseException) -> str:
+    """OpenSSL's name for an error: `CERTIFICATE_VERIFY_FAILED`; empty where there is none."""
+    reason = getattr(exc, "reason", None)
+    if isinstance(reason, str):
+        return reason
+    # A Python older than its OpenSSL has only the text: "[SSL] tlsv13 alert certificate required (_ssl.c:1000)".
+    match = re.search(r"\] (.+?)(?: \(_ssl\.c|$)", str(exc))
+    return match[1].upper().replace(" ", "_") if match else ""
+
+
+def alert_name(reason: str) -> str | None:
+    """The RFC's name of the alert that an OpenSSL reason stands for, None if the peer sent none."""
+    match = _ALERT.fullmatch(reason)
+    if match is None:
+        return None
+    name = match[1].lower()
+    return name if "_ALERT_" in reason or name in _BARE else None
