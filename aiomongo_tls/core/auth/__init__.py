@@ -8,7 +8,7 @@
 - `mechanisms`: the table of mechanisms. A new one is a module like `x509` and a row there.
 - `opening`: hello, then authentication, then the description.
 
-Imports: `core.options`, `core.wire`'s neighbours `core.reply` and `core.server_type`, errors, `bson`.
+Imports: `core.options`, `core.reply`, `core.server_type`, errors, version, `bson`.
 
 Why generators: the order of commands and the meaning of replies are written once, top to bottom, and are
 tested with a list of replies. Sockets, deadlines and cancellation belong to the driver of the generator; it is
