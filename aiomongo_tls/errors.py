@@ -363,6 +363,8 @@ class AuthenticationFailed(OperationFailure):
         error: what happened.
         code: the server's error code, 18 for every cause on purpose.
         details: the server's reply.
+        reason: a stable slug for the likely cause: `unknown-user`, `user-mismatch`, `no-client-certificate`,
+            `no-tls`, `tls-terminated`, or `authentication-failed` where nothing more is known.
         host: the server concerned.
         mechanism: the mechanism used, for example `MONGODB-X509`.
         user: the user name that was used, for X.509 the certificate's subject if it is known.
@@ -375,6 +377,7 @@ class AuthenticationFailed(OperationFailure):
         code: int | None = None,
         details: Mapping[str, Any] | None = None,
         *,
+        reason: str = "authentication-failed",
         host: ServerAddress | None = None,
         mechanism: str | None = None,
         user: str | None = None,
@@ -382,6 +385,7 @@ class AuthenticationFailed(OperationFailure):
         error_labels: Iterable[str] | None = None,
     ) -> None:
         super().__init__(error, code, details, error_labels=error_labels)
+        self.reason = reason
         self.host = host
         self.phase = Phase.AUTH
         self.mechanism = mechanism
@@ -389,7 +393,7 @@ class AuthenticationFailed(OperationFailure):
         self.hint = hint
 
     def __str__(self) -> str:
-        text = super().__str__()
+        text = f"{super().__str__()} [{self.reason}]"
         if self.host is not None:
             text = f"{self.host}: {text}"
         return f"{text}; hint: {self.hint}" if self.hint else text
@@ -409,6 +413,11 @@ class WriteConcernError(OperationFailure):
 
 class WTimeoutError(WriteConcernError):
     """The write happened but was not acknowledged as asked within wtimeout."""
+
+    @property
+    def timeout(self) -> bool:
+        """True: time was the reason."""
+        return True
 
 
 class WriteError(OperationFailure):

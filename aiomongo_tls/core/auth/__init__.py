@@ -4,7 +4,7 @@
 - `metadata`: the client document, at most 512 bytes about who connects.
 - `hello`: the first command, and what its reply says (`StreamDescription`).
 - `facts`: what the layers below know about a connection, for errors that explain.
-- `x509`: MONGODB-X509; `x509_hint`: the likely cause when the server refuses.
+- `x509`: MONGODB-X509; `x509_cause`: the likely cause when the server refuses.
 - `mechanisms`: the table of mechanisms. A new one is a module like `x509` and a row there.
 - `opening`: hello, then authentication, then the description.
 

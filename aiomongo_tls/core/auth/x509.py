@@ -13,9 +13,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from aiomongo_tls.core.auth.conversation import CommandDocument, Conversation
-from aiomongo_tls.core.auth.x509_hint import x509_hint
+from aiomongo_tls.core.auth.x509_cause import likely_cause
 from aiomongo_tls.core.reply import error_in, message_in
-from aiomongo_tls.errors import AuthenticationFailed, MongoError, OperationFailure, Phase
+from aiomongo_tls.errors import AuthenticationFailed, OperationFailure, Phase
 
 if TYPE_CHECKING:
     from aiomongo_tls.core.auth.facts import ConnectionFacts
@@ -64,21 +64,28 @@ def authenticate(
         return
     reply = yield CommandDocument(_SOURCE, speculative(credential), Phase.AUTH)
     if reply.get("ok") != 1:
-        raise _refusal(reply, credential, facts)
+        error = error_in(reply, host=facts.host)
+        if isinstance(error, OperationFailure) and _is_verdict(error):
+            raise _refusal(reply, credential, facts, error.code) from error
+        raise error
 
 
-def _refusal(reply: Mapping[str, Any], credential: MongoCredential, facts: ConnectionFacts) -> MongoError:
-    error = error_in(reply, host=facts.host)
-    if not isinstance(error, OperationFailure) or error.code in _TRANSIENT_CODES:
-        return error
-    if any(map(error.has_error_label, _TRANSIENT_LABELS)):
-        return error
+def _is_verdict(error: OperationFailure) -> bool:
+    """Whether the server has judged the credential, rather than being unable to."""
+    return error.code not in _TRANSIENT_CODES and not any(map(error.has_error_label, _TRANSIENT_LABELS))
+
+
+def _refusal(
+    reply: Mapping[str, Any], credential: MongoCredential, facts: ConnectionFacts, code: int | None
+) -> AuthenticationFailed:
+    cause = likely_cause(facts, user=credential.username, code=code)
     return AuthenticationFailed(
         f"{MECHANISM}: {message_in(reply)}",
-        error.code,
+        code,
         reply,
+        reason=cause.reason,
         host=facts.host,
         mechanism=MECHANISM,
         user=credential.username if credential.username is not None else facts.subject,
-        hint=x509_hint(facts, user=credential.username, code=error.code),
+        hint=cause.hint,
     )

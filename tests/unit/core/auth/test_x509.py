@@ -63,7 +63,7 @@ def test_refused():
     assert error.hint is not None
     assert 'createUser: "CN=Ada"' in error.hint
     assert str(error).startswith(
-        "db.example.net:27017: MONGODB-X509: Authentication failed. (code 18 AuthenticationFailed); hint: "
+        "db.example.net:27017: MONGODB-X509: Authentication failed. (code 18 AuthenticationFailed) [unknown-user]; hint: "
     )
 
 

@@ -7,7 +7,7 @@ side: whether there was TLS, whether there was a certificate, whose it is, and w
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from aiomongo_tls.core.auth.facts import ConnectionFacts
@@ -16,7 +16,16 @@ _PROTOCOL_ERROR = 17
 _SUBJECT_COMMAND = "openssl x509 -noout -subject -nameopt RFC2253 -in <certificate file>"
 
 
-def x509_hint(facts: ConnectionFacts, *, user: str | None, code: int | None) -> str:
+class LikelyCause(NamedTuple):
+    """Why the server refused, as far as it can be told."""
+
+    reason: str
+    """A stable slug."""
+    hint: str
+    """What to do about it."""
+
+
+def likely_cause(facts: ConnectionFacts, *, user: str | None, code: int | None) -> LikelyCause:
     """Say what the likely cause is and what to do.
 
     Args:
@@ -25,23 +34,26 @@ def x509_hint(facts: ConnectionFacts, *, user: str | None, code: int | None) -> 
         code: the server's error code.
     """
     if not facts.tls:
-        return "this connection does not use TLS, so the server saw no certificate: add tls=true"
+        return LikelyCause("no-tls", "this connection does not use TLS, so the server saw no certificate: add tls=true")
     if not facts.certificate:
-        return (
+        return LikelyCause(
+            "no-client-certificate",
             "this client has no certificate to present: "
-            "set tlsCertificateKeyFile to a PEM file with the client's certificate and key"
+            "set tlsCertificateKeyFile to a PEM file with the client's certificate and key",
         )
     if user is not None and facts.subject is not None and user != facts.subject:
-        return (
+        return LikelyCause(
+            "user-mismatch",
             f"the user name given is {user!r}, but the certificate's subject is {facts.subject!r}: "
-            "leave the user name out, the server takes it from the certificate"
+            "leave the user name out, the server takes it from the certificate",
         )
     if code == _PROTOCOL_ERROR:
-        return (
+        return LikelyCause(
+            "tls-terminated",
             "the server saw no TLS on this connection: "
-            "something between this client and the server ends TLS, and with it the certificate"
+            "something between this client and the server ends TLS, and with it the certificate",
         )
-    return _unknown_user(facts, user)
+    return LikelyCause("unknown-user", _unknown_user(facts, user))
 
 
 def _unknown_user(facts: ConnectionFacts, user: str | None) -> str:
