@@ -1,0 +1,115 @@
+"""The documents of a write command: encoded one by one, cut into messages that the server takes.
+
+Three limits of the server's hello hold at once: maxWriteBatchSize statements in a command, maxMessageSizeBytes for the
+whole message, maxBsonObjectSize for one document. A document is encoded when its turn comes and once only: the one
+that did not fit is kept for the next message. So a bulk of a million documents holds one message in memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+import bson
+
+from aiomongo_tls.core.wire.op_msg import DocumentSequence
+from aiomongo_tls.errors import DocumentTooLarge
+
+if TYPE_CHECKING:
+    from bson.codec_options import CodecOptions
+
+# A message is its header (16), the flags (4), a kind byte and the body, and for the sequence a kind byte, a size (4),
+# the identifier and its null byte.
+_AROUND_BODY = 16 + 4 + 1
+_AROUND_SEQUENCE = 1 + 4 + 1
+
+ROOM_FOR_OPERATORS = 16 * 1024
+"""What servers grant an update or delete statement beyond maxBsonObjectSize (BSONObjMaxInternalSize)."""
+
+
+class Limits(Protocol):
+    """What a server takes, from its hello."""
+
+    @property
+    def max_bson_object_size(self) -> int:
+        """The size of one document in bytes."""
+        ...
+
+    @property
+    def max_message_size_bytes(self) -> int:
+        """The size of one message in bytes."""
+        ...
+
+    @property
+    def max_write_batch_size(self) -> int:
+        """The number of statements in one command."""
+        ...
+
+
+class Batches:
+    """The statements of one write command, or of as many as it takes.
+
+    Args:
+        identifier: the command's field that they stand for: `documents`, `updates` or `deletes`.
+        documents: the statements.
+        codec_options: how they are encoded.
+        allowance: bytes that one of them may have beyond maxBsonObjectSize.
+    """
+
+    __slots__ = ("_allowance", "_codec_options", "_documents", "_identifier", "_kept", "sent")
+
+    def __init__(
+        self,
+        identifier: str,
+        documents: Sequence[Mapping[str, Any]],
+        codec_options: CodecOptions[Any],
+        *,
+        allowance: int = 0,
+    ) -> None:
+        self._identifier = identifier
+        self._documents = documents
+        self._codec_options = codec_options
+        self._allowance = allowance
+        self._kept: bytes | None = None
+        self.sent = 0
+        """How many statements have been taken."""
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether all statements have been taken."""
+        return self.sent == len(self._documents)
+
+    def take(self, body_size: int, limits: Limits) -> DocumentSequence:
+        """The next statements, as many as fit into one message beside the body.
+
+        Args:
+            body_size: the size of the command's body in bytes.
+            limits: what the server takes.
+
+        Raises:
+            DocumentTooLarge: a statement is larger than the server takes; nothing was taken.
+        """
+        room = limits.max_message_size_bytes - _AROUND_BODY - body_size - _AROUND_SEQUENCE - len(self._identifier)
+        largest = limits.max_bson_object_size + self._allowance
+        end = min(len(self._documents), self.sent + limits.max_write_batch_size)
+        taken: list[bytes] = []
+        for position in range(self.sent, end):
+            data = self._encoded(position)
+            if len(data) > largest or (len(data) > room and not taken):
+                raise DocumentTooLarge(
+                    f"{self._identifier}[{position}] has {len(data)} bytes; this server takes {largest} in one document"
+                )
+            if len(data) > room:
+                self._kept = data
+                break
+            room -= len(data)
+            taken.append(data)
+        self.sent += len(taken)
+        return DocumentSequence(self._identifier, taken)
+
+    def _encoded(self, position: int) -> bytes:
+        if self._kept is not None:
+            data, self._kept = self._kept, None
+            return data
+        # Top-level documents are encoded with their _id first.
+        return bson.encode(self._documents[position], codec_options=self._codec_options)

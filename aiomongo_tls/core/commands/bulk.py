@@ -1,0 +1,132 @@
+"""A bulk of writes: grouped into runs of one command each, their replies merged into one result.
+
+Ordered, a run ends where the kind of operation changes, and nothing follows the first write error. Unordered,
+all operations of a kind are one run: inserts, then updates, then deletes. A run may take several commands (see
+`batches`), so the same error has an index in its command, in its run and in the caller's list; only the last is
+ever shown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from operator import itemgetter
+from typing import Any
+
+from aiomongo_tls.core.commands.arguments import check_list
+from aiomongo_tls.core.commands.operations import Operation
+from aiomongo_tls.core.commands.statements import Kind, Statement
+from aiomongo_tls.errors import BulkWriteError, InvalidOperation
+
+
+@dataclass(slots=True)
+class Run:
+    """Statements of one kind that follow each other."""
+
+    kind: Kind
+    indexes: list[int] = field(default_factory=list[int])
+    """Where each statement stands in the caller's list."""
+    documents: list[Mapping[str, Any]] = field(default_factory=list[Mapping[str, Any]])
+
+    def add(self, index: int, document: Mapping[str, Any]) -> None:
+        """One more statement, and its place in the caller's list."""
+        self.indexes.append(index)
+        self.documents.append(document)
+
+
+def check_operations(requests: object) -> list[Statement]:
+    """The statements of a bulk's operations.
+
+    Raises:
+        TypeError: not a list of operations.
+        ValueError: an update or replacement that is the other.
+        InvalidOperation: an empty list, or an operation with a namespace of its own.
+    """
+    operations = check_list("requests", requests)
+    if not operations:
+        raise InvalidOperation("there is nothing to do: the list of operations is empty")
+    statements: list[Statement] = []
+    for operation in operations:
+        if not isinstance(operation, Operation):
+            raise TypeError(f"{operation!r} is not an operation such as InsertOne or UpdateMany")
+        if operation.namespace is not None:
+            raise InvalidOperation("an operation with a namespace is for AsyncClient.bulk_write; leave it out here")
+        statements.append(operation.statement())
+    return statements
+
+
+def runs(statements: Sequence[Statement], *, ordered: bool) -> list[Run]:
+    """The statements in the order in which they are sent."""
+    if not ordered:
+        by_kind = {kind: Run(kind) for kind in Kind}
+        for index, statement in enumerate(statements):
+            by_kind[statement.kind].add(index, statement.document)
+        return [run for run in by_kind.values() if run.indexes]
+    found: list[Run] = []
+    for index, statement in enumerate(statements):
+        if not found or found[-1].kind is not statement.kind:
+            found.append(Run(statement.kind))
+        found[-1].add(index, statement.document)
+    return found
+
+
+class BulkOutcome:
+    """The counts and errors of a bulk, growing with each reply; PyMongo's `details` document."""
+
+    __slots__ = ("_labels", "document")
+
+    def __init__(self) -> None:
+        self.document: dict[str, Any] = {
+            "writeErrors": [],
+            "writeConcernErrors": [],
+            "nInserted": 0,
+            "nUpserted": 0,
+            "nMatched": 0,
+            "nModified": 0,
+            "nRemoved": 0,
+            "upserted": [],
+        }
+        self._labels: set[str] = set()
+
+    @property
+    def has_write_errors(self) -> bool:
+        """Whether a statement failed, after which an ordered bulk stops."""
+        return bool(self.document["writeErrors"])
+
+    def add(self, run: Run, first: int, reply: Mapping[str, Any]) -> None:
+        """Merges the reply to one command.
+
+        Args:
+            run: the run that the command belongs to.
+            first: where in the run the command's first statement stands.
+            reply: the server's reply.
+        """
+        document = self.document
+        count = reply.get("n", 0)
+        if run.kind is Kind.INSERT:
+            document["nInserted"] += count
+        elif run.kind is Kind.DELETE:
+            document["nRemoved"] += count
+        else:
+            upserted: Sequence[Mapping[str, Any]] = reply.get("upserted", ())
+            document["upserted"] += [{**each, "index": run.indexes[first + each["index"]]} for each in upserted]
+            document["nUpserted"] += len(upserted)
+            # The server counts an upsert as a match.
+            document["nMatched"] += count - len(upserted)
+            document["nModified"] += reply.get("nModified", 0)
+        for error in reply.get("writeErrors", ()):
+            position = first + error["index"]
+            document["writeErrors"].append({**error, "index": run.indexes[position], "op": run.documents[position]})
+        if reply.get("writeConcernError"):
+            document["writeConcernErrors"].append(reply["writeConcernError"])
+        self._labels.update(reply.get("errorLabels", ()))
+
+    def raise_for_errors(self) -> None:
+        """Raises what went wrong, if anything did.
+
+        Raises:
+            BulkWriteError: statements failed, or their write concern was not satisfied.
+        """
+        if self.document["writeErrors"] or self.document["writeConcernErrors"]:
+            self.document["writeErrors"].sort(key=itemgetter("index"))
+            raise BulkWriteError(self.document, error_labels=self._labels)

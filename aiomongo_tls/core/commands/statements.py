@@ -1,0 +1,129 @@
+"""The statements of insert, update and delete commands (CRUD specification)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import Enum
+from typing import Any, NamedTuple
+
+from aiomongo_tls.core.commands.arguments import (
+    check_list,
+    check_mapping,
+    check_replacement,
+    check_type,
+    check_update,
+    with_id,
+)
+from aiomongo_tls.core.commands.collation import collation_document
+from aiomongo_tls.core.commands.keys import hint_value, key_document
+
+
+class Kind(Enum):
+    """The three write commands; the value is the command's name."""
+
+    INSERT = "insert"
+    UPDATE = "update"
+    DELETE = "delete"
+
+    @property
+    def identifier(self) -> str:
+        """The field that holds the statements."""
+        return _IDENTIFIERS[self]
+
+
+_IDENTIFIERS = {Kind.INSERT: "documents", Kind.UPDATE: "updates", Kind.DELETE: "deletes"}
+
+
+class Statement(NamedTuple):
+    """One statement and the command it belongs to."""
+
+    kind: Kind
+    document: Mapping[str, Any]
+
+    @property
+    def has_hint(self) -> bool:
+        """Whether it names the index to use."""
+        return self.kind is not Kind.INSERT and "hint" in self.document
+
+
+def insert_statement(document: object) -> Statement:
+    """Insert this document; a missing `_id` is added to it.
+
+    Raises:
+        TypeError: not a document.
+    """
+    return Statement(Kind.INSERT, with_id(document))
+
+
+def update_statement(
+    filter: object,  # noqa: A002 - MongoDB's word
+    update: object,
+    *,
+    multi: bool = False,
+    upsert: object = None,
+    collation: object = None,
+    array_filters: object = None,
+    hint: object = None,
+    sort: object = None,
+) -> Statement:
+    """Change what matches the filter by operators or a pipeline.
+
+    Raises:
+        TypeError: an argument of the wrong type.
+        ValueError: the update is empty or a replacement.
+    """
+    statement: dict[str, Any] = {"q": check_mapping("filter", filter), "u": check_update(update)}
+    if multi:
+        statement["multi"] = True
+    if array_filters is not None:
+        statement["arrayFilters"] = check_list("array_filters", array_filters)
+    return Statement(Kind.UPDATE, _with_options(statement, upsert, collation, hint, sort))
+
+
+def replace_statement(
+    filter: object,  # noqa: A002
+    replacement: object,
+    *,
+    upsert: object = None,
+    collation: object = None,
+    hint: object = None,
+    sort: object = None,
+) -> Statement:
+    """Put a whole document in the place of the one that matches the filter.
+
+    Raises:
+        TypeError: an argument of the wrong type.
+        ValueError: the replacement has operators.
+    """
+    statement: dict[str, Any] = {"q": check_mapping("filter", filter), "u": check_replacement(replacement)}
+    return Statement(Kind.UPDATE, _with_options(statement, upsert, collation, hint, sort))
+
+
+def delete_statement(
+    filter: object,  # noqa: A002
+    *,
+    many: bool,
+    collation: object = None,
+    hint: object = None,
+) -> Statement:
+    """Remove one or all of what matches the filter.
+
+    Raises:
+        TypeError: an argument of the wrong type.
+    """
+    statement: dict[str, Any] = {"q": check_mapping("filter", filter), "limit": 0 if many else 1}
+    return Statement(Kind.DELETE, _with_options(statement, None, collation, hint, None))
+
+
+def _with_options(
+    statement: dict[str, Any], upsert: object, collation: object, hint: object, sort: object
+) -> dict[str, Any]:
+    if upsert is not None and check_type("upsert", upsert, bool):
+        statement["upsert"] = True
+    if collation is not None:
+        statement["collation"] = collation_document(collation)
+    if hint is not None:
+        statement["hint"] = hint_value(hint)
+    if sort is not None:
+        statement["sort"] = key_document(sort, what="sort")
+    return statement

@@ -1,0 +1,57 @@
+"""The insert, update and delete commands around their statements."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from aiomongo_tls.core.commands.arguments import check_mapping, check_type
+from aiomongo_tls.core.commands.command import Requirement
+from aiomongo_tls.core.commands.statements import Kind
+
+if TYPE_CHECKING:
+    from aiomongo_tls.core.options.concerns import WriteConcern
+
+HINT_WITHOUT_ANSWER = Requirement(
+    9, "a hint on an unacknowledged delete is ignored by servers before MongoDB 4.4; use w=1 or leave the hint out"
+)
+
+
+def write_document(
+    kind: Kind,
+    collection: str,
+    write_concern: WriteConcern,
+    *,
+    ordered: bool = True,
+    bypass_document_validation: object = None,
+    let: object = None,
+    comment: Any = None,
+) -> dict[str, Any]:
+    """The body of a write command; its statements travel beside it.
+
+    Raises:
+        TypeError: an argument of the wrong type.
+    """
+    document: dict[str, Any] = {kind.value: collection, "ordered": ordered}
+    # False is what servers do anyway, and some refuse the field from users without the right to it.
+    if bypass_document_validation is not None and check_type(
+        "bypass_document_validation", bypass_document_validation, bool
+    ):
+        document["bypassDocumentValidation"] = True
+    if let is not None and kind is not Kind.INSERT:
+        document["let"] = check_mapping("let", let)
+    if comment is not None:
+        document["comment"] = comment
+    if not write_concern.is_server_default:
+        document["writeConcern"] = write_concern.document
+    return document
+
+
+def single_result(reply: Mapping[str, Any]) -> dict[str, Any]:
+    """The reply to an update of one statement in PyMongo's shape: `upserted` is the new `_id` itself."""
+    result = dict(reply)
+    upserted = result.get("upserted")
+    if upserted:
+        result["upserted"] = upserted[0]["_id"]
+    result["updatedExisting"] = bool(result.get("n")) and not upserted
+    return result

@@ -1,0 +1,67 @@
+"""The pool of server sessions."""
+
+from __future__ import annotations
+
+from itertools import count
+
+import bson
+import pytest
+
+from aiomongo_tls.core.sessions import ServerSession, ServerSessionPool
+
+
+@pytest.fixture
+def pool() -> ServerSessionPool:
+    numbers = count(1)
+    return ServerSessionPool(lambda: next(numbers).to_bytes(16, "big"))
+
+
+def number(session: ServerSession) -> int:
+    return int.from_bytes(session.id["id"], "big")
+
+
+def test_an_id_is_a_uuid_on_the_wire(pool: ServerSessionPool) -> None:
+    """Binary of subtype 4, 16 bytes."""
+    session = pool.take(0.0, 30)
+    assert bson.encode(session.id) == b"\x1e\0\0\0\x05id\0\x10\0\0\0\x04" + b"\0" * 15 + b"\x01" + b"\0"
+
+
+def test_last_in_first_out(pool: ServerSessionPool) -> None:
+    """The one used last is the furthest from its timeout."""
+    first, second = pool.take(0.0, 30), pool.take(0.0, 30)
+    pool.give_back(first)
+    pool.give_back(second)
+    assert pool.take(1.0, 30) is second
+    assert pool.take(1.0, 30) is first
+    assert number(pool.take(1.0, 30)) == 3
+
+
+def test_less_than_a_minute_is_too_little(pool: ServerSessionPool) -> None:
+    """An id that could time out before its command arrives is thrown away, and all below it with it."""
+    older, old = pool.take(0.0, 30), pool.take(10.0, 30)
+    pool.give_back(older)
+    pool.give_back(old)
+    assert pool.take(10.0 + 29 * 60 - 1, 30) is old
+    pool.give_back(old)
+    fresh = pool.take(10.0 + 29 * 60 - 1 + 29 * 60, 30)
+    assert number(fresh) == 3
+    assert len(pool) == 0
+
+
+def test_a_dirty_session_never_comes_back(pool: ServerSessionPool) -> None:
+    """A command under it may still be running."""
+    session = pool.take(0.0, 30)
+    session.is_dirty = True
+    pool.give_back(session)
+    assert len(pool) == 0
+    assert "dirty" in repr(session)
+
+
+def test_all_ids_are_ended_in_portions(pool: ServerSessionPool) -> None:
+    """10 000 in one endSessions, and the pool is empty."""
+    for session in [pool.take(0.0, 30) for _ in range(10_001)]:
+        pool.give_back(session)
+    portions = list(pool.end_all())
+    assert [len(portion) for portion in portions] == [10_000, 1]
+    assert len(pool) == 0
+    assert list(pool.end_all()) == []
