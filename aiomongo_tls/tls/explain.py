@@ -253,13 +253,18 @@ def _recognised(first: bytes) -> str:
     if len(first) >= 16 and int.from_bytes(first[12:16], "little") in _OP_CODES:
         return "a MongoDB message without TLS"
     line = _line(first)
-    if len(line) > 3 and line.isprintable():
+    if len(line) > 3 and "?" not in line:
         return f"a line of text: {line}"
     return f"the bytes {first[:16].hex(' ')}"
 
 
 def _line(first: bytes) -> str:
-    return first.splitlines()[0].decode("ascii", "replace").strip()
+    return _clean(first.splitlines()[0].decode("ascii", "replace").strip())
+
+
+def _clean(text: str) -> str:
+    """A stranger's words without anything that a terminal or a log would act upon."""
+    return "".join(char if char.isascii() and char.isprintable() else "?" for char in text)
 
 
 def _version(context: ssl.SSLContext) -> str:
@@ -282,7 +287,7 @@ def _origin(certificate: CertificateDetails) -> str:
 def _names(certificate: CertificateDetails) -> str:
     if not certificate.sans:
         return f"{_subject(certificate)}, without any subjectAltName"
-    names = ", ".join(certificate.sans[:_MANY_NAMES])
+    names = _clean(", ".join(certificate.sans[:_MANY_NAMES]))
     more = len(certificate.sans) - _MANY_NAMES
     return f"a certificate for {names}" + (f" and {more} more" if more > 0 else "")
 

@@ -212,7 +212,7 @@ NOT_TLS = Verdict(
     TLSProtocolError,
     "not-tls",
     "the server does not speak TLS",
-    "check host and port; a MongoDB server needs net.tls.mode, or the client tls=false where there is no TLS at all",
+    "check host and port, and that the server has TLS switched on (net.tls.mode)",
 )
 _CLOSED = "tls-closed"
 CLOSED_AT_ONCE = Verdict(

@@ -217,7 +217,7 @@ def test_plaintext_before_an_error_is_delivered_and_the_error_after_it(opened: A
     assert opened.client.receive_data(ciphertext + b"\x17\x03\x03\x00\x20" + bytes(32)) == b"reply"
     assert opened.client.state is EngineState.BROKEN
     assert opened.client.data_to_send() != b""
-    with pytest.raises(ssl.SSLError, match="BAD_RECORD|bad record|DECRYPTION_FAILED"):
+    with pytest.raises(ssl.SSLError, match=r"BAD_RECORD|DECRYPTION_FAILED"):
         opened.client.receive_eof()
 
 
