@@ -10,13 +10,22 @@ if TYPE_CHECKING:
     from aiomongo_tls.address import ServerAddress
 
 
-class Counts(Protocol):
-    """What a byte stream has counted."""
+class Stream(Protocol):
+    """What is asked of a byte stream."""
 
     bytes_received: int
     """Bytes that came from the peer, before decryption."""
     payload_received: int
     """Bytes of payload that came from the peer."""
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether the socket is closed."""
+        ...
+
+    async def wait_closed(self) -> None:
+        """Wait until the socket is closed."""
+        ...
 
 
 class Progress:
@@ -28,7 +37,7 @@ class Progress:
     Attributes:
         address: the server.
         phase: what is being done or waited for.
-        stream: what counts the bytes, None before there is a TCP connection.
+        stream: the byte stream, None before there is a TCP connection.
     """
 
     __slots__ = ("_mark", "address", "phase", "stream")
@@ -36,7 +45,7 @@ class Progress:
     def __init__(self, address: ServerAddress) -> None:
         self.address = address
         self.phase = Phase.DNS
-        self.stream: Counts | None = None
+        self.stream: Stream | None = None
         # Bytes of payload that had come when this phase began.
         self._mark = 0
 

@@ -30,6 +30,7 @@ import ssl
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from aiomongo_tls.errors import ConfigurationError, Phase
@@ -39,6 +40,7 @@ from aiomongo_tls.net.dns import Resolver
 from aiomongo_tls.net.progress import Progress
 from aiomongo_tls.net.turns import turns_of
 from aiomongo_tls.tls.engine import STEP, EngineState, TLSEngine, TLSInfo
+from aiomongo_tls.tls.explain import explain
 
 if TYPE_CHECKING:
     from aiomongo_tls.address import ServerAddress
@@ -71,8 +73,9 @@ class Transport(asyncio.Protocol):
     Args:
         receiver: who is told what arrives and when the stream ends.
         engine: the TLS engine in the role to be played; None for a stream without TLS.
-        explain: translates what breaks the stream (ssl.SSLError, OSError, EOFError) into the error that is reported.
-            The original becomes its `__cause__`. None reports the originals.
+        explain: translates what breaks the stream (ssl.SSLError, OSError) into the error that is reported; the original
+            becomes its `__cause__`. It is also given an EOFError for a stream that ends in order, but before any
+            payload: a server that does not like our certificate may do just that. None reports the originals.
 
     Attributes:
         engine: the TLS engine; explanations ask it what was agreed.
@@ -96,6 +99,7 @@ class Transport(asyncio.Protocol):
         self._open = False
         # Closed or aborted by our side; then what arrives is nobody's business any more.
         self._closing = False
+        self._aborted = False
         # `stream_lost` was called. Nothing is delivered or sent afterwards.
         self._told = False
         # The loop's transport is done with the socket.
@@ -128,6 +132,11 @@ class Transport(asyncio.Protocol):
     def is_open(self) -> bool:
         """Whether bytes can be exchanged: the handshake is done and neither side has ended the stream."""
         return self._open and not self._told and not self._closing
+
+    @property
+    def is_aborted(self) -> bool:
+        """Whether our side has ended the stream at once."""
+        return self._aborted
 
     @property
     def is_gone(self) -> bool:
@@ -194,7 +203,7 @@ class Transport(asyncio.Protocol):
 
     def abort(self) -> None:
         """End the stream at once. What was not sent is dropped."""
-        self._closing = True
+        self._closing = self._aborted = True
         self._outbound.clear()
         if self._stream is not None and not self._gone:
             self._stream.abort()
@@ -211,9 +220,7 @@ class Transport(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin the handshake, or without TLS send what was written so far."""
         self._stream = cast(asyncio.Transport, transport)
-        if self._closing:
-            self._stream.abort()
-        elif self.engine is None:
+        if self.engine is None:
             self._opened()
         else:
             self._advance_in_turn()
@@ -369,6 +376,8 @@ class Transport(asyncio.Protocol):
                 # An end inside the handshake that came with an error of the socket is explained by that error.
                 self._break(exc if exc is not None and isinstance(end, ssl.SSLEOFError) else end)
                 return
+        if exc is None and self._explain is not None and not self.payload_received:
+            exc = EOFError("end of stream before any payload")
         self._tell(exc)
         self._hang_up()
 
@@ -493,8 +502,6 @@ async def open_connection(
         except ValueError as exc:
             raise ConfigurationError(f"{address}: the host cannot be a server name in TLS: {exc}") from exc
 
-    from aiomongo_tls.tls.explain import explain
-
     def translated(exc: BaseException) -> Exception:
         # Right after the handshake a refusal of our certificate may still come, in any dress.
         if (
@@ -520,10 +527,10 @@ async def open_connection(
         raise faults.not_reached(exc, address) from (exc.__cause__ or exc)
     progress.stream = transport
     progress.enter(Phase.TLS if engine is not None else Phase.HELLO)
-    await _adopt(sock, transport)
     try:
+        await _adopt(sock, transport)
         await transport.handshake()
-    except BaseException:
+    except asyncio.CancelledError:
         transport.abort()
         raise
     progress.enter(Phase.HELLO)
@@ -546,17 +553,17 @@ async def _adopt(sock: socket.socket, transport: Transport) -> None:
     unix = hasattr(socket, "AF_UNIX") and sock.family == socket.AF_UNIX
     create = loop.create_unix_connection if unix else loop.create_connection
     adoption = loop.create_task(create(lambda: transport, sock=sock), name="aiomongo_tls adopt a socket")
-    try:
-        await asyncio.shield(adoption)
-    except asyncio.CancelledError:
-        adoption.add_done_callback(lambda _: transport.abort())
-        raise
-    finally:
-        adoption.add_done_callback(lambda _: _disown_closed(sock, transport))
+    adoption.add_done_callback(partial(_adopted, sock, transport))
+    await asyncio.shield(adoption)
 
 
-def _disown_closed(sock: socket.socket, transport: Transport) -> None:
-    # A connection that uvloop lost before it took note of the socket object: its descriptor is closed, and perhaps
-    # already somebody else's.
-    if transport.is_gone and sock.fileno() != -1:
+def _adopted(sock: socket.socket, transport: Transport, adoption: asyncio.Task[Any]) -> None:
+    if transport.is_gone:
+        # uvloop had lost the connection before it took note of the socket object: its descriptor is closed, and perhaps
+        # already somebody else's. asyncio has closed the object.
         sock.detach()
+    elif adoption.cancelled() or adoption.exception() is not None:
+        sock.close()
+        transport.connection_lost(None)
+    elif transport.is_aborted:
+        transport.abort()

@@ -1,0 +1,283 @@
+"""A connection to one server: one request at a time, and its reply.
+
+The hot path. A request is framed once, written once and waited for with one future; no task, no `wait_for`, and no
+timer of its own: each connection has at most one standing timer, which looks at the deadline of whatever request is
+under way when it fires, and is moved only if a request needs it earlier. Under `timeoutMS=1000` it fires about once a
+second.
+
+Dirty from the first byte to the last. What breaks off a request (a cancellation, a deadline) leaves its reply under
+way, and whoever used the connection next would read it. The wire protocol knows whether a reply is outstanding;
+`core/pool/disposition` decides what becomes of such a connection when it is given back.
+
+The end is told once, through `on_lost`: an idle connection that the server closes, or on which it speaks unasked,
+leaves its pool in that moment.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from copy import copy
+from typing import TYPE_CHECKING
+
+from aiomongo_tls.core.wire.op_msg import DocumentSequence, Flags, OpMsg
+from aiomongo_tls.core.wire.protocol import Role, WireProtocol
+from aiomongo_tls.deadline import NEVER, Deadline
+from aiomongo_tls.errors import AutoReconnect, InvalidOperation, NetworkTimeout, Phase, PoolClosedError, ProtocolError
+from aiomongo_tls.net import faults
+from aiomongo_tls.net.progress import Progress
+
+if TYPE_CHECKING:
+    from aiomongo_tls.address import ServerAddress
+    from aiomongo_tls.core.auth.hello import StreamDescription
+    from aiomongo_tls.net.transport import Transport
+    from aiomongo_tls.tls.engine import TLSInfo
+
+_MORE_TO_COME = int(Flags.MORE_TO_COME)
+
+
+class Connection:
+    """One connection, from before it is opened until it is closed; made and opened by `establish`.
+
+    Args:
+        address: the server.
+        connection_id: its number in its pool, from 1.
+
+    Attributes:
+        id: its number in its pool.
+        address: the server.
+        progress: how far opening it has come; afterwards, what the server did since the last request.
+        description: what the server said of itself in its hello, None before.
+        on_lost: called once when the connection is lost or closed.
+    """
+
+    def __init__(self, address: ServerAddress, connection_id: int) -> None:
+        self.id = connection_id
+        self.address = address
+        self.progress = Progress(address)
+        self.description: StreamDescription | None = None
+        self.on_lost: Callable[[Connection], None] | None = None
+        self._protocol = WireProtocol(Role.CLIENT)
+        self._transport: Transport | None = None
+        self._reply: asyncio.Future[bytes] | None = None
+        self._deadline = NEVER
+        self._timer: asyncio.TimerHandle | None = None
+        # Why the connection cannot be used any more.
+        self._error: Exception | None = None
+
+    def __repr__(self) -> str:
+        if self._error is not None:
+            state = "closed"
+        elif self.description is None:
+            state = f"pending ({self.progress.phase})"
+        else:
+            state = "dirty" if self.is_dirty else "idle"
+        return f"<Connection {self.id} to {self.address} {state}>"
+
+    # What its user asks and calls
+
+    @property
+    def tls(self) -> TLSInfo | None:
+        """What was agreed in the TLS handshake, None without TLS."""
+        return self._transport.info if self._transport is not None else None
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether it has not been lost or closed."""
+        return self._error is None
+
+    @property
+    def is_dirty(self) -> bool:
+        """Whether a reply is still to come, so that nobody else can use it."""
+        return not self._protocol.is_idle
+
+    async def request(
+        self, body: bytes, sequences: Sequence[DocumentSequence] = (), *, deadline: Deadline = NEVER
+    ) -> bytes:
+        """Send a command and wait for its reply.
+
+        Whatever ends the waiting early, a cancellation too, leaves the connection dirty until the reply has come.
+
+        Args:
+            body: the command, a BSON document.
+            sequences: document sequences that go beside it.
+            deadline: when to stop waiting, on the loop's clock.
+
+        Returns:
+            The reply, a BSON document.
+
+        Raises:
+            NetworkTimeout: the deadline passed.
+            AutoReconnect: the connection was lost.
+            ProtocolError: what came was not a reply to this request.
+            InvalidOperation: another request is under way.
+            DocumentTooLarge: the message is larger than the server takes; nothing was sent.
+        """
+        if deadline.at == NEVER.at:
+            self.write(body, sequences)
+        else:
+            if deadline.has_passed(asyncio.get_running_loop().time()):
+                option = deadline.option or "the deadline"
+                raise NetworkTimeout(
+                    f"{option} passed before the request was sent", host=self.address, phase=Phase.REQUEST
+                )
+            self.write(body, sequences)
+            self._deadline = deadline
+            self._watch(deadline.at)
+        return await self.reply()
+
+    def send(self, body: bytes, sequences: Sequence[DocumentSequence] = ()) -> None:
+        """Send a command that gets no reply (an unacknowledged write).
+
+        Args:
+            body: the command, a BSON document.
+            sequences: document sequences that go beside it.
+
+        Raises:
+            AutoReconnect: the connection was lost before.
+            InvalidOperation: a request is under way.
+            DocumentTooLarge: the message is larger than the server takes; nothing was sent.
+        """
+        self._check()
+        message = self._protocol.send_request(body, sequences, flags=_MORE_TO_COME)
+        if self._transport is not None:
+            self._transport.write(message)
+
+    def close(self) -> None:
+        """End the connection in order, with close_notify. A request that is under way fails."""
+        self._end(PoolClosedError("the connection was closed by this client", host=self.address))
+        if self._transport is not None:
+            self._transport.close()
+
+    def abort(self) -> None:
+        """End the connection at once. A request that is under way fails."""
+        self._end(PoolClosedError("the connection was closed by this client", host=self.address))
+        if self._transport is not None:
+            self._transport.abort()
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether it has ended and its socket is closed."""
+        return self._error is not None and (self.progress.stream is None or self.progress.stream.is_gone)
+
+    async def wait_closed(self) -> None:
+        """Wait until the socket of a connection that has ended is closed."""
+        if self.progress.stream is not None:
+            await self.progress.stream.wait_closed()
+
+    # What establish calls
+
+    def begin(self, body: bytes, sequences: Sequence[DocumentSequence] = ()) -> bytes:
+        """Frame a request whose bytes the caller sends; `reply()` waits for what the server says to it."""
+        self._check()
+        message = self._protocol.send_request(body, sequences)
+        self._reply = asyncio.get_running_loop().create_future()
+        return message
+
+    async def reply(self) -> bytes:
+        """Wait for the reply to the request that was begun."""
+        if self._reply is None:
+            raise InvalidOperation("no request is under way")
+        try:
+            return await self._reply
+        finally:
+            self._reply = None
+            self._deadline = NEVER
+
+    def write(self, body: bytes, sequences: Sequence[DocumentSequence] = (), *, phase: Phase = Phase.REQUEST) -> None:
+        """Send a request; `reply()` waits for what the server says to it.
+
+        Args:
+            body: the command, a BSON document.
+            sequences: document sequences that go beside it.
+            phase: what is waited for until the reply comes.
+        """
+        message = self.begin(body, sequences)
+        self.progress.enter(phase)
+        if self._transport is not None:
+            self._transport.write(message)
+
+    def use(self, transport: Transport) -> None:
+        """Take over the byte stream over which the requests go."""
+        self._transport = transport
+
+    def opened(self, description: StreamDescription) -> None:
+        """Take note that the connection is ready, and of what the server said of itself.
+
+        Raises:
+            AutoReconnect: it was lost right after.
+        """
+        self._check()
+        self.description = description
+        self._protocol.max_message_size = description.max_message_size_bytes
+        self.progress.enter(Phase.REQUEST)
+
+    # What the transport calls
+
+    def data_received(self, data: bytes) -> None:
+        """Read replies."""
+        try:
+            messages = self._protocol.receive_data(data)
+        except ProtocolError as exc:
+            error = ProtocolError(f"{self.address}: {exc}")
+            error.__cause__ = exc
+            self._end(error)
+            if self._transport is not None:
+                self._transport.abort()
+            return
+        for message in messages:
+            reply = message.content
+            if self._reply is not None and not self._reply.done() and isinstance(reply, OpMsg):
+                self._reply.set_result(reply.body)
+
+    def stream_lost(self, error: Exception | None) -> None:
+        """End what is under way."""
+        if error is None:
+            end = EOFError("end of stream")
+            error = faults.lost(end, self.address, self.progress.phase)
+            error.__cause__ = end
+            try:
+                self._protocol.receive_eof()
+            except ProtocolError as exc:
+                error = AutoReconnect(str(exc), host=self.address, phase=self.progress.phase)
+                error.__cause__ = exc
+        self._end(error)
+
+    def _check(self) -> None:
+        if self._error is not None:
+            raise copy(self._error)
+
+    def _end(self, error: Exception) -> None:
+        if self._error is not None:
+            return
+        self._error = error
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._reply is not None and not self._reply.done():
+            self._reply.set_exception(copy(error))
+            # Nobody may be waiting yet: while TLS is being established, its error is the one that is raised.
+            self._reply.exception()
+        if self.on_lost is not None:
+            self.on_lost(self)
+
+    # The standing timer
+
+    def _watch(self, at: float) -> None:
+        """See to it that the timer fires at `at` or earlier."""
+        if self._timer is not None:
+            if self._timer.when() <= at:
+                return
+            self._timer.cancel()
+        self._timer = asyncio.get_running_loop().call_at(at, self._look_at_deadline)
+
+    def _look_at_deadline(self) -> None:
+        self._timer = None
+        deadline = self._deadline
+        if self._reply is None or self._reply.done() or not deadline.is_finite:
+            return
+        # A loop may fire a timer early by its clock's resolution.
+        if asyncio.get_running_loop().time() < deadline.at - 0.001:
+            self._watch(deadline.at)
+        else:
+            self._reply.set_exception(self.progress.time_is_up(deadline.option or "the deadline"))

@@ -1,0 +1,126 @@
+"""From an address to a connection that can be used: DNS, TCP, TLS, hello, authentication, under one time limit.
+
+`connectTimeoutMS` bounds the whole way, whatever the peer does: silence before, during or after the TLS handshake,
+bytes that dribble in, a reply that never ends. The first command does not depend on the peer, so its bytes go out with
+the last message of the TLS handshake, and with X.509 the reply to it already tells whether we are authenticated.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from aiomongo_tls.core.auth.conversation import decode_reply
+from aiomongo_tls.core.auth.facts import ConnectionFacts
+from aiomongo_tls.core.auth.opening import opening
+from aiomongo_tls.errors import ProtocolError
+from aiomongo_tls.net.transport import open_connection
+
+if TYPE_CHECKING:
+    from aiomongo_tls.address import ServerAddress
+    from aiomongo_tls.core.auth.conversation import Conversation
+    from aiomongo_tls.core.auth.hello import StreamDescription
+    from aiomongo_tls.core.options.credential import MongoCredential
+    from aiomongo_tls.net.connection import Connection
+    from aiomongo_tls.net.dns import Resolver
+    from aiomongo_tls.net.identity import Identity
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Establisher:
+    """Opens the connections to one server.
+
+    Args:
+        address: the server.
+        client: the client document of the handshake.
+        identity: what the client presents itself with.
+        credential: who to authenticate as, None for nobody.
+        resolver: what looks the host name up.
+        connect_timeout: seconds for the whole way, None for no limit.
+        load_balanced: whether the server is a load balancer.
+        compressors: compressors to offer.
+        database: a database that the user will want to work with, for advice.
+    """
+
+    address: ServerAddress
+    client: Mapping[str, Any]
+    identity: Identity
+    credential: MongoCredential | None
+    resolver: Resolver
+    connect_timeout: float | None = 10.0
+    load_balanced: bool = False
+    compressors: tuple[str, ...] = ()
+    database: str | None = None
+
+    async def establish(self, connection: Connection) -> None:
+        """Open `connection`. Failing or cancelled, it leaves nothing open.
+
+        Args:
+            connection: a new connection to this server.
+
+        Raises:
+            NetworkTimeout: connectTimeoutMS has passed; names the phase and what the server did.
+            TLSHandshakeTimeout: the same within the TLS handshake.
+            ConnectionFailure: the server was not reached, or the connection was lost.
+            TLSError: the TLS handshake failed, or the server refused our certificate right after it.
+            AuthenticationFailed: the server refused the credential.
+            ProtocolError: what came is not MongoDB's protocol.
+            ConfigurationError: the server's version and this package have no wire version in common.
+        """
+        limit: asyncio.Timeout | None = None
+        try:
+            now = asyncio.get_running_loop().time()
+            async with asyncio.timeout_at(now + self.connect_timeout if self.connect_timeout else None) as limit:
+                await self._converse(connection)
+        except BaseException as exc:
+            connection.abort()
+            if limit is not None and limit.expired() and isinstance(exc, TimeoutError):
+                option = f"connectTimeoutMS={(self.connect_timeout or 0) * 1000:g}"
+                raise connection.progress.time_is_up(option) from exc
+            raise
+
+    async def _converse(self, connection: Connection) -> None:
+        """Work off the opening conversation."""
+        conversation = self._opening()
+        command = next(conversation)
+        first = connection.begin(command.encode())
+        connection.use(
+            await open_connection(
+                self.address,
+                receiver=connection,
+                setup=self.identity.setup,
+                first=first,
+                resolver=self.resolver,
+                progress=connection.progress,
+            )
+        )
+        while True:
+            body = await connection.reply()
+            try:
+                reply = decode_reply(body)
+            except ProtocolError as exc:
+                raise ProtocolError(f"{self.address}: {exc}") from exc
+            try:
+                command = conversation.send(reply)
+            except StopIteration as end:
+                connection.opened(end.value)
+                return
+            connection.write(command.encode(), phase=command.phase)
+
+    def _opening(self) -> Conversation[StreamDescription]:
+        facts = ConnectionFacts(
+            host=self.address,
+            tls=self.identity.setup is not None,
+            certificate=self.identity.has_certificate,
+            subject=self.identity.subject,
+            database=self.database,
+        )
+        return opening(
+            self.client,
+            self.credential,
+            facts,
+            load_balanced=self.load_balanced,
+            compressors=self.compressors,
+        )
