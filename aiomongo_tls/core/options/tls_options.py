@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from os import PathLike
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-TLSSource = str | PathLike[str] | bytes
+if TYPE_CHECKING:
+    from os import PathLike
+
+TLSSource: TypeAlias = "str | PathLike[str] | bytes"
 """A path, or the PEM or DER content itself; `is_content()` tells them apart."""
 
-Password = str | bytes | Callable[[], str | bytes]
+Password: TypeAlias = str | bytes | Callable[[], str | bytes]
 """A key's password, or what returns it when the key is read."""
 
 _HIDDEN = "<hidden>"

@@ -82,3 +82,8 @@ class Option:
     def targets(self) -> tuple[str, ...]:
         """The fields of `ClientOptions` that the option sets."""
         return tuple(self.lands.split())
+
+    def shown(self, value: Any) -> str:
+        """A value of this option for a repr: no secret, and no content in place of a path."""
+        hidden = self.secret or isinstance(value, bytes) or (isinstance(value, str) and "-----BEGIN " in value)
+        return "<hidden>" if hidden else repr(value)

@@ -75,11 +75,11 @@ class ConnectionString:
     credential: MongoCredential | None
 
     def __repr__(self) -> str:
-        options = {name: "<hidden>" if OPTIONS[name].secret else value for name, value in self.options.items()}
+        options = ", ".join(f"{name!r}: {OPTIONS[name].shown(value)}" for name, value in self.options.items())
         password = None if self.password is None else "<hidden>"
         return (
             f"ConnectionString(hosts={self.hosts!r}, is_srv={self.is_srv}, username={self.username!r}, "
-            f"password={password}, database={self.database!r}, collection={self.collection!r}, options={options!r}, "
+            f"password={password}, database={self.database!r}, collection={self.collection!r}, options={{{options}}}, "
             f"credential={self.credential!r})"
         )
 

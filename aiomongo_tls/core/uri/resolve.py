@@ -73,13 +73,12 @@ def _read_hosts(host: object, port: int, notices: Notices) -> Parts:
 
 
 def _entries(host: Any) -> list[str]:
+    found = type(host).__name__
     entries: list[Any] = ["localhost"] if host is None else [host]
     if isinstance(host, (list, tuple)):
         entries = list(cast(Sequence[Any], host))
     if not entries or not all(isinstance(entry, str) for entry in entries):
-        raise ConfigurationError(
-            f"host: expected a URI, a host name or a list of these, found a value of type {type(host).__name__}"
-        )
+        raise ConfigurationError(f"host: expected a URI, a host name or a list of these, found a {found} that is none")
     return entries
 
 

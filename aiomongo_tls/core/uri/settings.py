@@ -33,7 +33,7 @@ class Setting:
         return self.name.option
 
     def __repr__(self) -> str:
-        return f"Setting({self.name.spelled}={'<hidden>' if self.option.secret else repr(self.value)})"
+        return f"Setting({self.name.spelled}={self.option.shown(self.value)})"
 
 
 @dataclass(slots=True)
