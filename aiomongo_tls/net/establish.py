@@ -39,8 +39,6 @@ class Establisher:
         credential: who to authenticate as, None for nobody.
         resolver: what looks the host name up.
         connect_timeout: seconds for the whole way, None for no limit.
-        load_balanced: whether the server is a load balancer.
-        compressors: compressors to offer.
         database: a database that the user will want to work with, for advice.
     """
 
@@ -50,8 +48,6 @@ class Establisher:
     credential: MongoCredential | None
     resolver: Resolver
     connect_timeout: float | None = 10.0
-    load_balanced: bool = False
-    compressors: tuple[str, ...] = ()
     database: str | None = None
 
     async def establish(self, connection: Connection) -> None:
@@ -117,10 +113,4 @@ class Establisher:
             subject=self.identity.subject,
             database=self.database,
         )
-        return opening(
-            self.client,
-            self.credential,
-            facts,
-            load_balanced=self.load_balanced,
-            compressors=self.compressors,
-        )
+        return opening(self.client, self.credential, facts)
