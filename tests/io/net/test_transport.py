@@ -64,7 +64,7 @@ async def test_a_client_with_a_certificate_is_accepted(
 ) -> None:
     """The twin: the same server takes a client with a certificate of its CA, and sees it."""
     peer = await listen(contexts.server(version=version, client_certificate=True), echo=True)
-    client = await dial(peer.port, contexts.client(certificate_of=contexts.ca), first=b"hello")
+    client = await dial(peer.port, contexts.client(certificate=True), first=b"hello")
     assert await client.receives(5) == b"hello"
     assert (await peer.accepted()).transport.info.peer_der
 
