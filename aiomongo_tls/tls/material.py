@@ -231,8 +231,11 @@ def _paired(
                         weak = exc
                         continue
                     _refuse_key(exc, password, key_source)
+                except ConfigurationError:
+                    # From the password; it is a ValueError as well.
+                    raise
                 except ValueError as exc:
-                    # Python's limit of 1023 bytes.
+                    # Python limits the length of a password.
                     raise ConfigurationError(f"{KEY_PASSWORD}: {exc}") from exc
                 else:
                     return chain

@@ -13,6 +13,8 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
+_IN_PROC = "/proc/self/fd/{}"
+
 
 @contextmanager
 def secret_file(content: bytes) -> Generator[str, None, None]:
@@ -22,7 +24,7 @@ def secret_file(content: bytes) -> Generator[str, None, None]:
         with os.fdopen(descriptor, "wb") as file:
             file.write(content)
             file.flush()
-            yield f"/proc/self/fd/{descriptor}"
+            yield _IN_PROC.format(descriptor)
         return
     # TemporaryDirectory is made with mode 0700.
     with tempfile.TemporaryDirectory(prefix="aiomongo-tls-") as directory:
@@ -40,7 +42,7 @@ def _memory_file() -> int | None:
     except OSError:
         # An old kernel, or a sandbox that does not allow it.
         return None
-    if not Path(f"/proc/self/fd/{descriptor}").exists():
+    if not Path(_IN_PROC.format(descriptor)).exists():
         os.close(descriptor)
         return None
     return descriptor

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
 
 from aiomongo_tls.testing.certs import Certificate, CertKit
 from aiomongo_tls.tls.engine import TLSEngine
@@ -85,3 +88,27 @@ def pair() -> Callable[..., Any]:
         return wired
 
     return wire
+
+
+@pytest.fixture(scope="session")
+def revocation_list() -> Callable[..., bytes]:
+    """Make an authority's revocation list with the first certificate of each chain on it."""
+
+    def make(kit: CertKit, *chains: bytes) -> bytes:
+        now = datetime.now(UTC)
+        issuer = x509.load_pem_x509_certificate(kit.ca_pem)
+        key = serialization.load_pem_private_key(kit.ca.private_key_pem.bytes(), None)
+        builder = (
+            x509.CertificateRevocationListBuilder()
+            .issuer_name(issuer.subject)
+            .last_update(now - timedelta(hours=1))
+            .next_update(now + timedelta(days=1))
+        )
+        for chain in chains:
+            serial = x509.load_pem_x509_certificate(chain).serial_number
+            builder = builder.add_revoked_certificate(
+                x509.RevokedCertificateBuilder().serial_number(serial).revocation_date(now).build()
+            )
+        return builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)  # type: ignore[arg-type]
+
+    return make

@@ -5,13 +5,11 @@ from __future__ import annotations
 import ssl
 import sys
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
 
 from aiomongo_tls.address import ServerAddress
 from aiomongo_tls.core.options.tls_options import TLSOptions
@@ -206,7 +204,7 @@ class TestServerCertificate:
         assert (type(error), error.reason) == (ServerCertificateError, "certificate-invalid")
         assert "serverAuth" in error.hint
 
-    def test_revoked(self, attempt: Make, server_context: Make, kit: CertKit) -> None:
+    def test_revoked(self, attempt: Make, server_context: Make, kit: CertKit, revocation_list: Make) -> None:
         """A certificate on the list is refused, one that is not on it is accepted."""
         server = server_context(kit.server("db.example.net"))
         revoked = options(kit, crl_file=revocation_list(kit, kit.server("db.example.net").certificate_chain_pem))
@@ -216,7 +214,9 @@ class TestServerCertificate:
         other = options(kit, crl_file=revocation_list(kit, kit.server("gone.example.net").certificate_chain_pem))
         assert attempt(other, server) is None
 
-    def test_list_of_another_authority(self, attempt: Make, server_context: Make, kit: CertKit) -> None:
+    def test_list_of_another_authority(
+        self, attempt: Make, server_context: Make, kit: CertKit, revocation_list: Make
+    ) -> None:
         """Nothing is known about the certificate then, and that is not taken for good."""
         stranger = kit.stranger()
         crl = revocation_list(stranger, stranger.server("db.example.net").certificate_chain_pem)
@@ -463,22 +463,3 @@ def test_no_hint_proposes_to_switch_verification_off() -> None:
     for verdict in everything:
         assert "tlsInsecure" not in verdict.hint
         assert "tlsAllowInvalid" not in verdict.hint
-
-
-def revocation_list(kit: CertKit, *chains: bytes) -> bytes:
-    """The authority's list with the first certificate of each chain on it."""
-    now = datetime.now(UTC)
-    issuer = x509.load_pem_x509_certificate(kit.ca_pem)
-    key = serialization.load_pem_private_key(kit.ca.private_key_pem.bytes(), None)
-    builder = (
-        x509.CertificateRevocationListBuilder()
-        .issuer_name(issuer.subject)
-        .last_update(now - timedelta(hours=1))
-        .next_update(now + timedelta(days=1))
-    )
-    for chain in chains:
-        serial = x509.load_pem_x509_certificate(chain).serial_number
-        builder = builder.add_revoked_certificate(
-            x509.RevokedCertificateBuilder().serial_number(serial).revocation_date(now).build()
-        )
-    return builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)  # type: ignore[arg-type]
