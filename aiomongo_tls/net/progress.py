@@ -52,7 +52,8 @@ class Progress:
     def enter(self, phase: Phase) -> None:
         """Take note that `phase` begins; also once per request."""
         self.phase = phase
-        if self.stream is not None:
+        # Before the reply to hello no payload comes, and that one may be here before this note of it.
+        if self.stream is not None and phase is not Phase.HELLO:
             self._mark = self.stream.payload_received
 
     @property

@@ -115,6 +115,12 @@ Answer = Mapping[str, Any] | bytes | None
 """A reply document, raw bytes to send instead, or None for silence."""
 
 
+def name_of(command: Mapping[str, Any]) -> str:
+    """What a command is, under whichever name hello goes."""
+    name = next(iter(command))
+    return "hello" if name.lower() == "ismaster" else name
+
+
 class Session:
     """The server's end of one connection of a `MongoPeer`."""
 
@@ -166,7 +172,7 @@ class MongoPeer:
         return [session for session in self.sessions if not session.ends]
 
     def answer(self, command: dict[str, Any]) -> Answer:
-        name = next(iter(command))
+        name = name_of(command)
         found = self.answers.get(name, {"ok": 1.0})
         if name == "hello" and name not in self.answers:
             found = dict(HELLO)

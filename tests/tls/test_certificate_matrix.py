@@ -1,4 +1,4 @@
-"""The certificate matrix over real sockets, TLS 1.2 and 1.3: each mistake has its own error, at once, and a twin that connects.
+"""The certificate matrix, TLS 1.2 and 1.3, real sockets: each mistake has its own error, at once, and a working twin.
 
 What a row of `MISTAKES` changes is one thing in a set-up that works (`test_the_set_up_works` proves that it does), so
 that nothing but this one thing can be the reason of the failure.
