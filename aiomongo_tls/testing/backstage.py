@@ -1,0 +1,74 @@
+"""What stands behind all connections of an embedded server: data, users, script and log. For any thread."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, TypeVar
+
+from aiomongo_tls.testing.commands.dispatch import answer
+from aiomongo_tls.testing.commands.request import ConnectionState, Request, Stage
+from aiomongo_tls.testing.recording import CommandLog, RecordedCommand
+from aiomongo_tls.testing.scenario import Rule, Scenario
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from aiomongo_tls.testing.data.values import Document
+
+T = TypeVar("T")
+
+
+class Backstage:
+    """One server's memory.
+
+    Args:
+        new_stage: makes the data and users as they are at the start.
+    """
+
+    def __init__(self, new_stage: Callable[[], Stage]) -> None:
+        self.log = CommandLog()
+        self.scenario = Scenario()
+        self.failed_handshakes: list[Exception] = []
+        self._new_stage = new_stage
+        self._stage = new_stage()
+        # Guards the stage: the server's thread holds it while a command runs, a test's thread while it changes users.
+        self._lock = threading.Lock()
+
+    def reset(self) -> None:
+        """Begin afresh: data, users, script, log."""
+        with self._lock:
+            self._stage = self._new_stage()
+        self.scenario.clear()
+        self.log.clear()
+        self.failed_handshakes.clear()
+
+    def with_stage(self, function: Callable[[Stage], T]) -> T:
+        """Look at data and users, or change them, while no command runs."""
+        with self._lock:
+            return function(self._stage)
+
+    def record(self, command: RecordedCommand) -> Rule | None:
+        """Remember a command; what the script says about it, None for nothing."""
+        self.log.add(command)
+        return self.scenario.take(command)
+
+    def carry_out(self, command: RecordedCommand, connection: ConnectionState) -> Document:
+        """Carry a command out.
+
+        Args:
+            command: the command.
+            connection: the connection it came over.
+
+        Returns:
+            The reply.
+        """
+        with self._lock:
+            return answer(
+                Request(
+                    name=command.name,
+                    database=command.database,
+                    document=command.document,
+                    connection=connection,
+                    stage=self._stage,
+                )
+            )

@@ -1,0 +1,13 @@
+"""The commands of the embedded server: plain functions from a request to a reply.
+
+- `request`: what a command is given, and what all commands share (store, cursors, users).
+- `fields`: reading a command's fields as strictly as the server's IDL does; an unknown field is an error, not ignored.
+- `dispatch`: the table of commands; authentication required or not; errors become replies.
+- one module per family: `handshake`, `authentication`, `reads`, `writes`, `modification`, `aggregation`,
+  `collections`, `indexes`, `diagnostics`.
+
+A command knows nothing of sockets, threads or loops, raises `CommandError`, and returns its reply without `ok`.
+That makes it testable with a dict.
+
+Imports: `data`, `store`, `failures`, `users`, bson.
+"""

@@ -1,0 +1,94 @@
+"""What clients and shells ask a server about itself, and sessions, of which a standalone server keeps no account."""
+
+from __future__ import annotations
+
+import platform
+import uuid
+from typing import TYPE_CHECKING
+
+from bson.binary import Binary
+
+from aiomongo_tls.testing.commands.fields import Fields
+from aiomongo_tls.testing.data.collection import MAX_DOCUMENT_SIZE
+from aiomongo_tls.testing.failures import CommandError, ErrorCode
+
+if TYPE_CHECKING:
+    from aiomongo_tls.testing.commands.request import Request
+    from aiomongo_tls.testing.data.values import Document
+
+VERSION = "7.0.0"
+"""The version of MongoDB whose answers are given."""
+
+
+def ping(request: Request) -> Document:
+    """Be there."""
+    Fields("ping", request.document, ())
+    return {}
+
+
+def build_info(request: Request) -> Document:
+    """Which version this stands for. `modules` says what it really is."""
+    Fields(request.name, request.document, ())
+    return {
+        "version": VERSION,
+        "gitVersion": "0" * 40,
+        "modules": ["aiomongo_tls.testing"],
+        "versionArray": [*map(int, VERSION.split(".")), 0],
+        "bits": 64,
+        "debug": False,
+        "maxBsonObjectSize": MAX_DOCUMENT_SIZE,
+    }
+
+
+def host_info(request: Request) -> Document:
+    """The machine."""
+    Fields("hostInfo", request.document, ())
+    return {
+        "system": {"currentTime": request.stage.now(), "hostname": platform.node(), "cpuAddrSize": 64},
+        "os": {"type": platform.system(), "name": platform.platform(), "version": platform.release()},
+        "extra": {},
+    }
+
+
+def whats_my_uri(request: Request) -> Document:
+    """The client's address as it is seen from here."""
+    return {"you": request.connection.address}
+
+
+def get_parameter(request: Request) -> Document:
+    """The few server parameters that clients ask for."""
+    known: Document = {
+        "featureCompatibilityVersion": {"version": "7.0"},
+        "authenticationMechanisms": ["MONGODB-X509"],
+    }
+    if request.argument == "*":
+        return known
+    found = {name: known[name] for name in request.document if name in known}
+    if not found:
+        raise CommandError(ErrorCode.InvalidOptions, "no option found to get")
+    return found
+
+
+def get_log(request: Request) -> Document:
+    """An empty log: shells show warnings of the server's start from it."""
+    if request.argument == "*":
+        return {"names": ["global", "startupWarnings"]}
+    return {"totalLinesWritten": 0, "log": []}
+
+
+def get_cmd_line_opts(request: Request) -> Document:
+    """The command line: none."""
+    Fields(request.name, request.document, ())
+    return {"argv": ["aiomongo-tls", "serve"], "parsed": {}}
+
+
+def start_session(request: Request) -> Document:
+    """A new session's id."""
+    Fields(request.name, request.document, ())
+    return {"id": {"id": Binary(uuid.uuid4().bytes, 4)}, "timeoutMinutes": 30}
+
+
+def end_sessions(request: Request) -> Document:
+    """Take note that sessions have ended (or go on): there is nothing to keep."""
+    Fields(request.name, request.document, ()).array(request.name)
+    return {}

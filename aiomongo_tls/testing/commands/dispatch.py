@@ -1,0 +1,132 @@
+"""The table of commands, and the way from a request to a reply."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from aiomongo_tls.testing.commands import (
+    aggregation,
+    authentication,
+    collections,
+    diagnostics,
+    handshake,
+    indexes,
+    modification,
+    reads,
+    writes,
+)
+from aiomongo_tls.testing.failures import CommandError, ErrorCode, not_here
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from aiomongo_tls.testing.commands.request import Request
+    from aiomongo_tls.testing.data.values import Document
+
+_log = logging.getLogger("aiomongo_tls.testing")
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One row of the table.
+
+    Args:
+        run: makes the reply, without `ok`.
+        needs_user: whether somebody has to be logged in, if the server has access control.
+        admin_only: whether it may only be sent to the database `admin`.
+    """
+
+    run: Callable[[Request], Document]
+    needs_user: bool = True
+    admin_only: bool = False
+
+
+COMMANDS: Mapping[str, Command] = {
+    "hello": Command(handshake.hello, needs_user=False),
+    "isMaster": Command(handshake.hello, needs_user=False),
+    "ismaster": Command(handshake.hello, needs_user=False),
+    "authenticate": Command(authentication.authenticate, needs_user=False),
+    "saslStart": Command(authentication.sasl_start, needs_user=False),
+    "saslContinue": Command(authentication.sasl_continue, needs_user=False),
+    "logout": Command(authentication.logout, needs_user=False),
+    "connectionStatus": Command(authentication.connection_status, needs_user=False),
+    "createUser": Command(authentication.create_user),
+    "dropUser": Command(authentication.drop_user),
+    "ping": Command(diagnostics.ping, needs_user=False),
+    "buildInfo": Command(diagnostics.build_info, needs_user=False),
+    "buildinfo": Command(diagnostics.build_info, needs_user=False),
+    "whatsmyuri": Command(diagnostics.whats_my_uri, needs_user=False),
+    "hostInfo": Command(diagnostics.host_info),
+    "getParameter": Command(diagnostics.get_parameter, admin_only=True),
+    "getLog": Command(diagnostics.get_log, admin_only=True),
+    "getCmdLineOpts": Command(diagnostics.get_cmd_line_opts, admin_only=True),
+    "startSession": Command(diagnostics.start_session),
+    "endSessions": Command(diagnostics.end_sessions, needs_user=False),
+    "refreshSessions": Command(diagnostics.end_sessions, needs_user=False),
+    "find": Command(reads.find),
+    "getMore": Command(reads.get_more),
+    "killCursors": Command(reads.kill_cursors),
+    "count": Command(reads.count),
+    "distinct": Command(reads.distinct),
+    "insert": Command(writes.insert),
+    "update": Command(writes.update),
+    "delete": Command(writes.delete),
+    "findAndModify": Command(modification.find_and_modify),
+    "findandmodify": Command(modification.find_and_modify),
+    "aggregate": Command(aggregation.aggregate),
+    "create": Command(collections.create),
+    "drop": Command(collections.drop),
+    "dropDatabase": Command(collections.drop_database),
+    "renameCollection": Command(collections.rename_collection, admin_only=True),
+    "listCollections": Command(collections.list_collections),
+    "listDatabases": Command(collections.list_databases, admin_only=True),
+    "createIndexes": Command(indexes.create_indexes),
+    "listIndexes": Command(indexes.list_indexes),
+    "dropIndexes": Command(indexes.drop_indexes),
+}
+"""Every command by its name, spelled as the server accepts it."""
+
+ELSEWHERE = frozenset(
+    {
+        *("abortTransaction", "commitTransaction", "collMod", "collStats", "compact", "convertToCapped", "currentOp"),
+        *("dbStats", "dbHash", "explain", "fsync", "geoSearch", "killOp", "killSessions", "killAllSessions"),
+        *("mapReduce", "planCacheClear", "profile", "reIndex", "replSetGetStatus", "rotateCertificates"),
+        *("serverStatus", "setParameter", "shutdown", "top", "updateUser", "usersInfo", "validate", "grantRolesToUser"),
+        *("createRole", "dropRole", "rolesInfo", "configureFailPoint", "createSearchIndexes", "dropSearchIndex"),
+        *("listCommands", "killAllSessionsByPattern", "setFeatureCompatibilityVersion", "dropAllUsersFromDatabase"),
+    }
+)
+"""Commands of a real server that are not here."""
+
+
+def answer(request: Request) -> Document:
+    """Carry out a command.
+
+    Args:
+        request: the command.
+
+    Returns:
+        The whole reply; an error is a reply too.
+    """
+    try:
+        return {**_run(request), "ok": 1.0}
+    except CommandError as error:
+        return error.reply()
+    except Exception as exc:  # noqa: BLE001 - a mistake here must not take the server down, and must be seen
+        _log.exception("the embedded server failed to answer %s", request.name)
+        return CommandError(ErrorCode.InternalError, f"{type(exc).__name__} in the embedded server: {exc}").reply()
+
+
+def _run(request: Request) -> Document:
+    command = COMMANDS.get(request.name)
+    if command is None:
+        if request.name in ELSEWHERE:
+            raise not_here(f"the command {request.name}")
+        raise CommandError(ErrorCode.CommandNotFound, f"no such command: '{request.name}'")
+    if command.needs_user and request.stage.access_control and request.connection.user is None:
+        raise CommandError(ErrorCode.Unauthorized, f"Command {request.name} requires authentication")
+    if command.admin_only and request.database != "admin":
+        raise CommandError(ErrorCode.Unauthorized, f"{request.name} may only be run against the admin database.")
+    return command.run(request)

@@ -1,0 +1,108 @@
+"""What a command is given: its document, the connection it came over, and what all commands share."""
+
+from __future__ import annotations
+
+import datetime
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from aiomongo_tls.testing.cursors import Cursors
+from aiomongo_tls.testing.data.collection import Collection
+from aiomongo_tls.testing.failures import CommandError, ErrorCode
+from aiomongo_tls.testing.store import MemoryStore, Store
+from aiomongo_tls.testing.users import Users
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from aiomongo_tls.testing.data.values import Document
+
+
+def _utc_now() -> datetime.datetime:
+    now = datetime.datetime.now(datetime.UTC).replace(tzinfo=None)
+    # BSON knows milliseconds.
+    return now.replace(microsecond=now.microsecond // 1000 * 1000)
+
+
+@dataclass(slots=True, kw_only=True)
+class Stage:
+    """What all connections of a server share; fresh after `reset()`.
+
+    Args:
+        users: who may log in.
+        access_control: whether commands need a user who has logged in.
+        store: the data.
+        cursors: the open cursors.
+        now: the present time, UTC without a zone, to the millisecond.
+    """
+
+    users: Users = field(default_factory=Users)
+    access_control: bool = False
+    store: Store = field(default_factory=MemoryStore)
+    cursors: Cursors = field(default_factory=Cursors)
+    now: Callable[[], datetime.datetime] = _utc_now
+
+
+@dataclass(slots=True, kw_only=True)
+class ConnectionState:
+    """What the server knows about one connection.
+
+    Args:
+        id: the server's number for it, `connectionId` in hello.
+        tls: whether it is encrypted.
+        certificate_subject: asks for the subject of the client's verified certificate, None without one.
+        address: the client's host and port.
+        client: the metadata of the client's first hello.
+        greeted: whether there was a hello.
+        user: who has logged in.
+    """
+
+    id: int
+    tls: bool = False
+    certificate_subject: Callable[[], str | None] = lambda: None
+    address: str = ""
+    client: Document | None = None
+    greeted: bool = False
+    user: str | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class Request:
+    """One command to be answered.
+
+    Args:
+        name: the command's name, as it was sent.
+        database: the database it is sent to.
+        document: the command, document sequences merged into it as arrays.
+        connection: the connection it came over.
+        stage: what all connections share.
+    """
+
+    name: str
+    database: str
+    document: Document
+    connection: ConnectionState
+    stage: Stage
+
+    @property
+    def argument(self) -> Any:
+        """What stands behind the command's name."""
+        return self.document[self.name]
+
+    def collection_name(self) -> str:
+        """The collection that the command is for.
+
+        Raises:
+            CommandError: 73, it does not name one.
+        """
+        name = self.argument
+        if not isinstance(name, str):
+            raise CommandError(ErrorCode.InvalidNamespace, f"collection name has invalid type {type(name).__name__}")
+        if not name:
+            raise CommandError(ErrorCode.InvalidNamespace, f"Invalid namespace specified '{self.database}.'")
+        return name
+
+    def collection(self) -> Collection:
+        """The collection that the command is for; an empty one that is not kept if there is none."""
+        name = self.collection_name()
+        return self.stage.store.find(self.database, name) or Collection(f"{self.database}.{name}")

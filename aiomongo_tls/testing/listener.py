@@ -1,0 +1,160 @@
+"""The half of the embedded server that lives on its own thread and loop: sockets, TLS, connections.
+
+Who may touch what. Everything here runs on the listener's loop, except `start()`, `stop()` and `call()`, which any
+other thread calls and which wait until the loop has done it. The loop's thread waits for no other: the lock of
+`Backstage` is held only for as long as a command runs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+from concurrent.futures import Future
+from typing import TYPE_CHECKING, Literal, TypeVar
+
+from aiomongo_tls.net.transport import Transport
+from aiomongo_tls.testing.peer import Peer
+from aiomongo_tls.testing.stalling import HalfHandshake, Silence
+from aiomongo_tls.tls.engine import TLSEngine
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Callable
+
+    from aiomongo_tls.testing.backstage import Backstage
+
+T = TypeVar("T")
+
+Stall = Literal["accept", "handshake", "hello"]
+"""Where a server stops answering: before the TLS handshake, in the middle of it, or after it."""
+
+
+class Listener:
+    """Sockets and connections of one server.
+
+    Args:
+        host: the address to listen on.
+        port: the port; 0 for a free one, which is then kept.
+        backstage: the server's memory.
+    """
+
+    def __init__(self, host: str, port: int, backstage: Backstage) -> None:
+        self.host = host
+        self.port = port
+        self.peers: set[Peer] = set()
+        # What new connections get; replaced as a whole.
+        self.context: ssl.SSLContext | None = None
+        self.stall: Stall | None = None
+        self._backstage = backstage
+        self._accepted = 0
+        self._stalled: set[Silence] = set()
+        # A refused client's stream is told as lost while its socket still waits for the client to read the alert.
+        self._transports: set[Transport] = set()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
+        self._acceptor: asyncio.Server | None = None
+
+    @property
+    def is_running(self) -> bool:
+        """Whether clients can connect."""
+        return self._thread is not None
+
+    def start(self) -> None:
+        """Listen. Returns when clients can connect.
+
+        Raises:
+            OSError: the address cannot be listened on.
+        """
+        family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
+        sock = socket.create_server((self.host, self.port), family=family, backlog=512)
+        self.port = sock.getsockname()[1]
+        started: Future[None] = Future()
+        self._thread = threading.Thread(target=self._run, args=(sock, started), name="aiomongo-tls-server", daemon=True)
+        self._thread.start()
+        started.result()
+
+    def stop(self) -> None:
+        """End the listening, every connection, the loop and the thread. Does nothing if it is not running."""
+        thread, loop = self._thread, self._loop
+        if thread is None or loop is None:
+            return
+        self._thread = None
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        self._loop = None
+
+    def call(self, function: Callable[[], T]) -> T:
+        """Call a function on the loop and wait for its result. Not from the loop itself.
+
+        Args:
+            function: must not block.
+        """
+        loop = self._loop
+        if loop is None or not self.is_running:
+            return function()
+        done: Future[T] = Future()
+
+        def run() -> None:
+            try:
+                done.set_result(function())
+            except BaseException as exc:  # noqa: BLE001 - it is raised where the result is awaited
+                done.set_exception(exc)
+
+        loop.call_soon_threadsafe(run)
+        return done.result()
+
+    def drop_connections(self) -> None:
+        """End every connection at once. On the loop."""
+        for transport in list(self._transports):
+            transport.abort()
+        for silence in list(self._stalled):
+            silence.end()
+
+    def _run(self, sock: socket.socket, started: Future[None]) -> None:
+        loop = asyncio.new_event_loop()
+        try:
+            self._loop = loop
+            self._acceptor = loop.run_until_complete(loop.create_server(self._accept, sock=sock, backlog=512))
+        except BaseException as exc:  # noqa: BLE001 - it is raised in the thread that waits for the start
+            sock.close()
+            loop.close()
+            started.set_exception(exc)
+            return
+        try:
+            loop.call_soon(started.set_result, None)
+            loop.run_forever()
+            loop.run_until_complete(self._close())
+        finally:
+            loop.close()
+
+    async def _close(self) -> None:
+        if self._acceptor is not None:
+            self._acceptor.close()
+        # Connections that were being accepted; asyncio has a task for each.
+        await asyncio.gather(*asyncio.all_tasks() - {asyncio.current_task()}, return_exceptions=True)
+        self.drop_connections()
+        for transport in list(self._transports):
+            await transport.wait_closed()
+        # An aborted socket is closed in the loop's next turn.
+        await asyncio.sleep(0)
+
+    def _accept(self) -> asyncio.Protocol:
+        """The protocol object for a new connection."""
+        if self.stall == "accept":
+            return Silence(self._stalled)
+        if self.stall == "handshake" and self.context is not None:
+            return HalfHandshake(self._stalled, TLSEngine(self.context, server_side=True))
+        self._accepted += 1
+        peer = Peer(self._accepted, self._backstage, self._lost, silent=self.stall is not None)
+        engine = None if self.context is None else TLSEngine(self.context, server_side=True)
+        transport = Transport(peer, engine=engine)
+        peer.attach(transport)
+        self.peers.add(peer)
+        self._transports = {other for other in self._transports if not other.is_gone} | {transport}
+        return transport
+
+    def _lost(self, peer: Peer, error: Exception | None) -> None:
+        self.peers.discard(peer)
+        if error is not None and peer.connection.tls and not peer.spoke:
+            self._backstage.failed_handshakes.append(error)

@@ -1,0 +1,82 @@
+"""What the embedded server remembers of the commands it received."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordedCommand:
+    """One command as it was received.
+
+    Args:
+        name: its name as it was spelled: `find`, `isMaster`.
+        database: the database it was sent to.
+        document: the whole command, `$db` and `lsid` included; document sequences stand in it as arrays.
+        connection_id: the server's number for the connection.
+        client: the metadata that the client sent in its first hello, None if it has not said hello.
+        user: who was logged in on the connection when the command came.
+        wants_reply: whether the client waits for a reply (not for an unacknowledged write).
+        op_query: whether it came as OP_QUERY, the wire format of old.
+    """
+
+    name: str
+    database: str
+    document: dict[str, Any]
+    connection_id: int
+    client: dict[str, Any] | None
+    user: str | None
+    wants_reply: bool = True
+    op_query: bool = False
+
+
+class CommandLog:
+    """The commands in the order of their arrival. For any thread."""
+
+    def __init__(self) -> None:
+        self._commands: list[RecordedCommand] = []
+        self._changed = threading.Condition()
+
+    def add(self, command: RecordedCommand) -> None:
+        """Remember a command and wake who waits for it."""
+        with self._changed:
+            self._commands.append(command)
+            self._changed.notify_all()
+
+    def clear(self) -> None:
+        """Forget all."""
+        with self._changed:
+            self._commands.clear()
+
+    def all(self) -> list[RecordedCommand]:
+        """A copy of the log."""
+        with self._changed:
+            return list(self._commands)
+
+    def wait_for(self, wanted: Callable[[RecordedCommand], bool], count: int, timeout: float) -> list[RecordedCommand]:
+        """The commands that are wanted, as soon as there are enough.
+
+        Args:
+            wanted: tells which.
+            count: how many there have to be.
+            timeout: seconds to wait at most.
+
+        Raises:
+            TimeoutError: there were not that many in time.
+        """
+        found: list[RecordedCommand] = []
+
+        def enough() -> bool:
+            found[:] = filter(wanted, self._commands)
+            return len(found) >= count
+
+        with self._changed:
+            if not self._changed.wait_for(enough, timeout):
+                names = [command.name for command in self._commands]
+                raise TimeoutError(f"{len(found)} of {count} commands came within {timeout} s; so far came {names}")
+            return found

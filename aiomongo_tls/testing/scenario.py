@@ -1,0 +1,188 @@
+"""What a test tells the server to do instead of answering: `server.on("find").fails(11600)`."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self
+
+from aiomongo_tls.testing.failures import CommandError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from aiomongo_tls.testing.recording import RecordedCommand
+
+LEGACY_HELLO = {"ismaster": "hello"}
+"""The spellings of hello count as one, since drivers choose among them."""
+
+GARBAGE = b"\xff" * 32
+"""Bytes that are no message: as a header they give a negative length."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """Answer as usual."""
+
+
+@dataclass(frozen=True, slots=True)
+class Replies:
+    """Answer with this document."""
+
+    document: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class HangsUp:
+    """End the connection without an answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Garbles:
+    """Send these bytes where the answer was expected."""
+
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class StaysSilent:
+    """Never answer."""
+
+
+Act = Answers | Replies | HangsUp | Garbles | StaysSilent
+"""What happens to a command."""
+
+
+class Rule:
+    """What to do with commands of one name. Made by `MongoTestServer.on()`; each method returns the rule.
+
+        server.on("find").replies({"cursor": {"id": 0, "ns": "app.users", "firstBatch": []}})
+        server.on("insert").fails(11600, labels=["RetryableWriteError"]).times(1)
+        server.on("ping").answers_after(0.5)
+        server.on("aggregate").answers_after(0.1).hangs_up()
+
+    A rule holds until `reset()`, or for as many commands as `times()` says. Of several rules for one command the oldest
+    that is not used up decides.
+
+    Args:
+        names: the commands it is for, in lower case.
+        where: tells which of them; all if None.
+    """
+
+    def __init__(self, names: frozenset[str], where: Callable[[RecordedCommand], bool] | None = None) -> None:
+        self._names = names
+        self._where = where
+        self._act: Act = Answers()
+        self._left: int | None = None
+        self._skip = 0
+        self.delay = 0.0
+        self.used = 0
+
+    @property
+    def act(self) -> Act:
+        """What happens."""
+        return self._act
+
+    def replies(self, document: Mapping[str, Any]) -> Self:
+        """Answer with this document instead of carrying the command out; `ok: 1` is added if `ok` is not there."""
+        self._act = Replies({**document, "ok": document.get("ok", 1.0)})
+        return self
+
+    def fails(self, code: int, message: str = "", *, labels: Sequence[str] = (), **details: Any) -> Self:
+        """Answer with an error instead of carrying the command out.
+
+        Args:
+            code: MongoDB's error code; its name goes with it.
+            message: what the server says.
+            labels: error labels.
+            **details: more fields of the reply.
+        """
+        error = CommandError(
+            code, message or f"a test wanted this command to fail with code {code}", labels=labels, **details
+        )
+        self._act = Replies(error.reply())
+        return self
+
+    def answers_after(self, seconds: float) -> Self:
+        """Wait before answering, or before whatever else the rule says. The command is carried out after the wait."""
+        self.delay = seconds
+        return self
+
+    def hangs_up(self) -> Self:
+        """End the connection without an answer and without close_notify. The command is not carried out."""
+        self._act = HangsUp()
+        return self
+
+    def garbles(self, data: bytes = GARBAGE) -> Self:
+        """Send bytes that are no message where the answer was expected. The command is not carried out.
+
+        Args:
+            data: the bytes.
+        """
+        self._act = Garbles(data)
+        return self
+
+    def stays_silent(self) -> Self:
+        """Never answer. The command is not carried out."""
+        self._act = StaysSilent()
+        return self
+
+    def times(self, count: int) -> Self:
+        """Hold for this many commands; afterwards the server answers as usual."""
+        self._left = count
+        return self
+
+    def once(self) -> Self:
+        """Hold for one command."""
+        return self.times(1)
+
+    def after(self, count: int) -> Self:
+        """Let this many commands pass first."""
+        self._skip = count
+        return self
+
+    def takes(self, command: RecordedCommand) -> bool:
+        """Whether this rule decides about a command; if so it is used up by one."""
+        name = command.name.lower()
+        if "*" not in self._names and LEGACY_HELLO.get(name, name) not in self._names:
+            return False
+        if self._left == 0 or (self._where is not None and not self._where(command)):
+            return False
+        if self._skip:
+            self._skip -= 1
+            return False
+        if self._left is not None:
+            self._left -= 1
+        self.used += 1
+        return True
+
+
+class Scenario:
+    """The rules of a server. For any thread."""
+
+    def __init__(self) -> None:
+        self._rules: list[Rule] = []
+        self._lock = threading.Lock()
+
+    def on(self, names: Sequence[str], where: Callable[[RecordedCommand], bool] | None) -> Rule:
+        """Make a rule.
+
+        Args:
+            names: names of commands in any case; `*` for every command.
+            where: tells which of them; all if None.
+        """
+        lower = (name.lower() for name in names)
+        rule = Rule(frozenset(LEGACY_HELLO.get(name, name) for name in lower), where)
+        with self._lock:
+            self._rules.append(rule)
+        return rule
+
+    def take(self, command: RecordedCommand) -> Rule | None:
+        """The rule that decides about a command, None if nothing was said about it."""
+        with self._lock:
+            return next((rule for rule in self._rules if rule.takes(command)), None)
+
+    def clear(self) -> None:
+        """Forget the rules."""
+        with self._lock:
+            self._rules.clear()

@@ -1,0 +1,307 @@
+"""`MongoTestServer`: a MongoDB server inside the test process, for any client.
+
+It has a thread with an event loop of its own; see `listener` for what runs there. Every method here is plain, may be
+called from any thread, and blocks for a moment at most, so that it fits synchronous tests and asyncio tests of any
+plugin.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final, Self, Unpack
+from urllib.parse import quote
+
+from aiomongo_tls.address import ServerAddress
+from aiomongo_tls.testing.backstage import Backstage
+from aiomongo_tls.testing.commands.request import ConnectionState, Stage
+from aiomongo_tls.testing.listener import Listener, Stall
+from aiomongo_tls.testing.tls_context import MODES, TLSMode, server_context
+from aiomongo_tls.testing.users import Users
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Callable, Iterable
+    from types import TracebackType
+
+    import trustme
+
+    from aiomongo_tls.client.client import AsyncClient
+    from aiomongo_tls.client.connecting import Connecting
+    from aiomongo_tls.core.uri.keywords import ConnectOptions
+    from aiomongo_tls.testing.certs import Certificate, CertKit
+    from aiomongo_tls.testing.recording import RecordedCommand
+    from aiomongo_tls.testing.scenario import Rule
+
+
+class _Default:
+    def __repr__(self) -> str:
+        return "<the server's own client certificate>"
+
+
+DEFAULT: Final = _Default()
+"""Stands for the certificate of the server's first user."""
+
+
+class MongoTestServer:
+    """A MongoDB server (standalone, wire version 21) for tests, with TLS and MONGODB-X509 as mongod has them.
+
+        with MongoTestServer() as server:
+            client = pymongo.MongoClient(server.uri())
+
+        async with MongoTestServer(users=[ada]) as server:
+            async with server.connect(client=ada) as client: ...
+
+    Args:
+        ca: where certificates come from: a `CertKit`, a trustme authority, or None for a new one. Only clients with a
+            certificate of this authority are let in.
+        users: who may log in: certificates, or subjects as MongoDB spells them. Without the argument there is one
+            user, whose certificate `uri()` puts into the URI; with TLS off, or with an empty list, there is no access
+            control and commands need nobody to be logged in.
+        tls: `require_client` demands a client certificate in the TLS handshake, `require` looks at one if there is
+            one, `off` speaks no TLS.
+        certificate: what the server presents; by default one for `localhost`, `127.0.0.1` and `::1`.
+        host: the address to listen on.
+        port: the port to listen on; 0 for a free one, which it keeps when it is stopped and started again.
+        minimum_version: the oldest version of TLS to speak.
+        maximum_version: the newest.
+
+    Raises:
+        ValueError: `tls` is none of the three, or a user is not spelled as MongoDB spells it.
+    """
+
+    def __init__(
+        self,
+        *,
+        ca: CertKit | trustme.CA | None = None,
+        users: Iterable[Certificate | str] | None = None,
+        tls: TLSMode = "require_client",
+        certificate: Certificate | None = None,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        minimum_version: ssl.TLSVersion | None = None,
+        maximum_version: ssl.TLSVersion | None = None,
+    ) -> None:
+        if tls not in MODES:
+            raise ValueError(f"tls={tls!r}: choose one of {', '.join(MODES)}")
+        self.tls: TLSMode = tls
+        self._ca = ca
+        self._certificate = certificate
+        self._versions = (minimum_version, maximum_version)
+        self._users = None if users is None else list(users)
+        self._backstage = Backstage(self._new_stage)
+        self._listener = Listener(host, port, self._backstage)
+
+    # Life
+
+    def start(self) -> Self:
+        """Begin to listen; `with` and `async with` do it too. Returns when clients can connect.
+
+        Raises:
+            OSError: the address is taken.
+        """
+        if not self._listener.is_running:
+            if self.tls != "off":
+                self._listener.context = self._context()
+            self._listener.start()
+        return self
+
+    def stop(self) -> None:
+        """End it: no thread, no socket and no connection is left. The data stay, and so does the port for `start()`."""
+        self._listener.stop()
+
+    def reset(self) -> None:
+        """Begin afresh on the same port: data, users, script and log as they were made, and no connection open."""
+        self._listener.call(self._start_afresh)
+
+    def _start_afresh(self) -> None:
+        self._listener.drop_connections()
+        self._listener.stall = None
+        self._backstage.reset()
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    async def __aenter__(self) -> Self:
+        return self.start()
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def __repr__(self) -> str:
+        state = "running" if self._listener.is_running else "stopped"
+        return f"<MongoTestServer {self.address} tls={self.tls} {state}>"
+
+    # How to reach it
+
+    @property
+    def address(self) -> ServerAddress:
+        """Where it listens. The port is 0 before the first start if it was not chosen."""
+        return ServerAddress(self._listener.host, self._listener.port)
+
+    def uri(self, *, client: Certificate | _Default | None = DEFAULT, database: str = "", **options: Any) -> str:
+        """A connection string for this server, for any client that runs on this machine.
+
+        Args:
+            client: the certificate to log in with; None for a client without certificate that does not log in.
+                By default the one of the first user.
+            database: the default database in it.
+            **options: URI options that are added or replace the ones it would have; None leaves one out.
+        """
+        found: dict[str, Any] = {}
+        if self.tls != "off":
+            found |= {"tls": True, "tlsCAFile": self.certificate.ca_path}
+            certificate = self.client_certificate if isinstance(client, _Default) else client
+            if certificate is not None:
+                found |= {"tlsCertificateKeyFile": certificate.path, "authMechanism": "MONGODB-X509"}
+                if certificate.password is not None:
+                    found["tlsCertificateKeyFilePassword"] = certificate.password
+        found |= options
+        query = "&".join(f"{name}={_spelled(value)}" for name, value in found.items() if value is not None)
+        return f"mongodb://{self.address}/{quote(database, safe='')}" + (f"?{query}" if query else "")
+
+    def connect(
+        self, *, client: Certificate | _Default | None = DEFAULT, **options: Unpack[ConnectOptions]
+    ) -> Connecting[AsyncClient[dict[str, Any]]]:
+        """`AsyncClient.connect()` to this server: `async with server.connect() as client`.
+
+        Args:
+            client: as in `uri()`.
+            **options: options of `AsyncClient.connect()`, which win over those of the URI.
+        """
+        from aiomongo_tls.client.client import AsyncClient
+
+        return AsyncClient.connect(self.uri(client=client), **options)
+
+    # Certificates and users
+
+    @cached_property
+    def certs(self) -> CertKit:
+        """The authority behind this server."""
+        from aiomongo_tls.testing.certs import CertKit
+
+        return self._ca if isinstance(self._ca, CertKit) else CertKit(self._ca)
+
+    @property
+    def certificate(self) -> Certificate:
+        """What the server presents to new connections."""
+        if self._certificate is None:
+            self._certificate = self.certs.server()
+        return self._certificate
+
+    @cached_property
+    def client_certificate(self) -> Certificate | None:
+        """The certificate that `uri()` uses by default: the first user's; None if users are only known by name."""
+        if self._users is None:
+            return self.certs.client("tester")
+        return next((user for user in self._users if not isinstance(user, str)), None)
+
+    def rotate(self, certificate: Certificate) -> None:
+        """Present another certificate from now on; open connections stay as they are, as after `rotateCertificates`.
+
+        Args:
+            certificate: the new one.
+        """
+        self._certificate = certificate
+        if self._listener.is_running and self.tls != "off":
+            context = self._context()
+            self._listener.call(lambda: setattr(self._listener, "context", context))
+
+    def add_user(self, user: Certificate | str) -> None:
+        """Let somebody log in.
+
+        Args:
+            user: a certificate, or its subject as MongoDB spells it.
+
+        Raises:
+            ValueError: MongoDB spells that subject another way.
+        """
+
+        def add(stage: Stage) -> None:
+            stage.users.add(user)
+            stage.access_control = True
+
+        self._backstage.with_stage(add)
+
+    def remove_user(self, user: Certificate | str) -> None:
+        """Let somebody log in no longer; connections on which he is logged in stay."""
+        self._backstage.with_stage(lambda stage: stage.users.remove(user))
+
+    def _context(self) -> ssl.SSLContext:
+        minimum, maximum = self._versions
+        return server_context(self.certificate, self.certs.ca_pem, mode=self.tls, minimum=minimum, maximum=maximum)
+
+    def _new_stage(self) -> Stage:
+        users: list[Certificate | str] = []
+        if self._users is not None:
+            users = self._users
+        elif self.tls != "off" and self.client_certificate is not None:
+            users = [self.client_certificate]
+        return Stage(users=Users(users), access_control=bool(users))
+
+    # What a test scripts and reads
+
+    def on(self, *commands: str, where: Callable[[RecordedCommand], bool] | None = None) -> Rule:
+        """Say what happens to commands: `server.on("find").fails(11600).times(1)`. See `Rule`.
+
+        Args:
+            commands: their names in any case; `hello` covers the legacy spellings, `*` is every command.
+            where: tells which of them are meant; all if None. Called on the server's thread.
+        """
+        return self._backstage.scenario.on(commands, where)
+
+    def stalls(self, where: Stall | None) -> None:
+        """Stop answering new connections: `accept` before TLS, `handshake` in the middle of it, `hello` after it.
+
+        Args:
+            where: at which point; None to answer again.
+        """
+        self._listener.call(lambda: setattr(self._listener, "stall", where))
+
+    def drop_connections(self) -> None:
+        """End every open connection at once."""
+        self._listener.call(self._listener.drop_connections)
+
+    @property
+    def commands(self) -> list[RecordedCommand]:
+        """The commands received so far, oldest first; hello and authentication included."""
+        return self._backstage.log.all()
+
+    def commands_named(self, *names: str) -> list[RecordedCommand]:
+        """The commands of these names received so far, oldest first."""
+        return [command for command in self.commands if command.name in names]
+
+    def wait_for(self, *names: str, count: int = 1, timeout: float = 5.0) -> list[RecordedCommand]:
+        """Wait until commands of these names have come. It blocks; in asyncio use `asyncio.to_thread`.
+
+        Args:
+            names: their names.
+            count: how many there have to be, counted from the start or the last `reset()`.
+            timeout: seconds to wait at most.
+
+        Raises:
+            TimeoutError: they have not come.
+        """
+        return self._backstage.log.wait_for(lambda command: command.name in names, count, timeout)
+
+    @property
+    def connections(self) -> list[ConnectionState]:
+        """The open connections."""
+        return self._listener.call(lambda: [peer.connection for peer in self._listener.peers])
+
+    @property
+    def failed_handshakes(self) -> list[Exception]:
+        """Why TLS handshakes failed, as the server saw it, oldest first."""
+        return list(self._backstage.failed_handshakes)
+
+
+def _spelled(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return quote(str(value), safe="/:")
