@@ -40,11 +40,11 @@ def test_only_bson_of_the_pymongo_distribution(module: Module) -> None:
         assert imported.module.split(".")[0] not in {"pymongo", "gridfs"}, f"{module.path}:{imported.line}"
 
 
-@by_module
+@pytest.mark.parametrize(
+    "module", [module for module in MODULES if room(module.name) in {"root", "core"}], ids=lambda module: module.name
+)
 def test_the_deciding_half_is_pure(module: Module) -> None:
     """`core/` and the modules at the root import no loop, socket, TLS, clock, chance, environment or log."""
-    if room(module.name) not in {"root", "core"}:
-        pytest.skip("carries out, so it may look at the world")
     for imported in module.imports():
         if not imported.for_types_only:
             assert imported.module.split(".")[0] not in IMPURE, f"{module.path}:{imported.line}: {imported.module}"
