@@ -1,1 +1,26 @@
-"""TLS: what we show, whom we trust, how the bytes go, and what went wrong."""
+"""TLS: what we show, whom we trust, how the bytes go, and what went wrong in words.
+
+Imports from here: the root (`errors`, `address`), `core.options.tls_options`, the standard library without asyncio and
+sockets, certifi; `cryptography` only inside the functions that need it.
+
+    options ──> material ──> context ──> engine ──> explain
+                 │  │  │        │                      │
+            source pem trust  fingerprint        verdicts, certificate, subject
+            key_password secret_file
+
+- `material` reads what the options name, once, and proves it. `source` reads files, `pem` finds out what is in them,
+  `key_password` answers OpenSSL's question for a password, `secret_file` lends OpenSSL a path to bytes in memory,
+  `trust` knows the operating system's store.
+- `context` builds the SSLContext and shares it by `fingerprint`. Both it and `material` block (files, 20-40 ms for a
+  public bundle): callers run them in a thread.
+- `engine` is TLS between two buffers, for client and server, without I/O and without a clock. Its head tells how
+  OpenSSL behaves there.
+- `explain` turns what OpenSSL raised into an error with expected, presented and hint; the knowledge is in the
+  tables of `verdicts`.
+- `certificate` and `subject` put certificates into words; a subject is the name of a MongoDB user.
+
+Tried and not taken: asyncio's own TLS (a buffer of 256 KB for each connection, no alert from a server whose handshake
+fails, no say over what leaves in one write); `load_verify_locations(cadata=)` (it takes no revocation lists); a second,
+unverified connection to learn the names in a refused certificate (the first one knows them); reading DER ourselves (a
+parser of certificates is not what a database driver should bring along).
+"""

@@ -11,6 +11,7 @@ Hints are for the person on call. They never propose to switch verification off.
 from __future__ import annotations
 
 import re
+import ssl
 from dataclasses import dataclass
 
 from aiomongo_tls.errors import (
@@ -248,7 +249,9 @@ _BARE = frozenset({"unrecognized_name", "unsupported_extension", "certificate_un
 
 def openssl_reason(exc: BaseException) -> str:
     """OpenSSL's name for an error: `CERTIFICATE_VERIFY_FAILED`; empty where there is none."""
-    reason = getattr(exc, "reason", None)
+    if not isinstance(exc, ssl.SSLError):
+        return ""
+    reason: object = getattr(exc, "reason", None)
     if isinstance(reason, str):
         return reason
     # A Python older than its OpenSSL has only the text: "[SSL] tlsv13 alert certificate required (_ssl.c:1000)".

@@ -50,7 +50,7 @@ def refusal(kit: CertKit, **options: Any) -> str:
 
 
 def der_of(certificate: Certificate) -> bytes:
-    return ssl.PEM_cert_to_DER_cert(certificate.certificate_chain_pem.decode())
+    return x509.load_pem_x509_certificate(certificate.certificate_chain_pem).public_bytes(Encoding.DER)
 
 
 class TestKeyAndCertificate:
