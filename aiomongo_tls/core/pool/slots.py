@@ -161,7 +161,7 @@ class Slots(Generic[C, W]):
     def lost(self, connection: C, now: float) -> list[Action[C, W]]:
         """A connection was lost. An idle one leaves at once; one in use when it is given back."""
         for position, (idle, _) in enumerate(self._idle):
-            if idle is connection:
+            if idle == connection:
                 del self._idle[position]
                 return self.plan(now)
         return []
