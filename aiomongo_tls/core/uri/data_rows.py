@@ -112,7 +112,7 @@ WIRE: Final = (
         "The library that is built on this one.",
         keyword_only=True,
     ),
-    Option("compressors", COMPRESSORS, None, "", "Compression of messages.", support=Support.IGNORED),
+    Option("compressors", COMPRESSORS, [], "", "Compression of messages.", support=Support.IGNORED),
     Option(
         "zlibCompressionLevel",
         integer(-1, 9),

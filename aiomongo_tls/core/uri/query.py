@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from aiomongo_tls.core.uri.kinds import UNUSABLE
 from aiomongo_tls.core.uri.percent import decode_value
-from aiomongo_tls.core.uri.registry import Name, find, suggest
+from aiomongo_tls.core.uri.registry import Name, find, similar, suggest
 from aiomongo_tls.core.uri.settings import Setting, Settings, fold
 from aiomongo_tls.errors import InvalidURI
 
@@ -29,6 +29,8 @@ class QueryReader:
         self._notices = notices
         self._given: dict[str, list[Setting]] = {}
         self._damaged: set[str] = set()
+        # Cleared once what follows may be the rest of a secret that was not percent-encoded.
+        self._quotable = True
 
     def read(self, query: str) -> Settings:
         """Read a query.
@@ -48,7 +50,7 @@ class QueryReader:
             if pair and not (key and equals):
                 raise InvalidURI(f"option {number} of the URI is not key=value")
             if pair:
-                self._read_pair(key, text, number, quotable=position > doubtful_until)
+                self._read_pair(key, text, number, quotable=self._quotable and position > doubtful_until)
             position += len(pair) + 1
         folded = {name: fold(given, self._notices, where="the URI") for name, given in self._given.items()}
         return Settings({name: setting for name, setting in folded.items() if setting is not None}, self._damaged)
@@ -65,6 +67,9 @@ class QueryReader:
         else:
             value = self._read_value(name, decode_value(text), quotable=quotable)
             self._given.setdefault(name.option.name, []).append(Setting(name, value))
+        # A raw '&' in a password makes another option of its second half.
+        if any(option.secret for option in ([name.option] if name else similar(key))):
+            self._quotable = False
 
     def _read_value(self, name: Name, value_text: str | None, *, quotable: bool) -> Any:
         option = name.option
@@ -77,8 +82,9 @@ class QueryReader:
 
         value = UNUSABLE if value_text is None else kind.read(value_text, remark)
         if value is UNUSABLE:
-            harmless = quotable and not option.secret and _HARMLESS.fullmatch(value_text or "")
+            harmless = _HARMLESS.fullmatch(value_text or "") if quotable and not option.secret else None
             found = "nothing" if value_text == "" else f"'{value_text}'" if harmless else "something else"
+            self._quotable = self._quotable and (harmless is not None or value_text == "")
             remark(f"is ignored: expected {kind.expected}, found {found}", damaged=True)
         return value
 

@@ -51,11 +51,17 @@ def find(name: str) -> Name | None:
     return _NAMES.get(name.lower())
 
 
-def suggest(name: str) -> str:
-    """A sentence with the names that are most like an unknown one, empty if none is."""
-    plain = {key.replace("_", ""): found.spelled for key, found in _NAMES.items() if found.former is None}
+def similar(name: str) -> tuple[Option, ...]:
+    """The options whose names are most like an unknown one, the likeliest first."""
+    plain = {key.replace("_", ""): found.option for key, found in _NAMES.items() if found.former is None}
     close = get_close_matches(name.lower().replace("_", "").replace("-", ""), plain, n=3, cutoff=0.7)
-    return f"; did you mean {' or '.join(plain[key] for key in close)}?" if close else ""
+    return tuple(dict.fromkeys(plain[key] for key in close))
+
+
+def suggest(name: str) -> str:
+    """A question with the names that are most like an unknown one, to end a sentence; empty if none is."""
+    names = [option.name for option in similar(name)]
+    return f"; did you mean {' or '.join(names)}?" if names else ""
 
 
 def options_table() -> str:
@@ -87,7 +93,7 @@ def _name_cell(option: Option) -> str:
 def _default_cell(default: Any) -> str:
     if isinstance(default, bool):
         return str(default).lower()
-    return "" if default is None else default.__name__ if isinstance(default, type) else str(default)
+    return "" if default in (None, []) else default.__name__ if isinstance(default, type) else str(default)
 
 
 def _meaning_cell(option: Option) -> str:

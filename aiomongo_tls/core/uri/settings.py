@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from aiomongo_tls.core.uri.kinds import UNUSABLE
 from aiomongo_tls.core.uri.option import Option, Repeat
+from aiomongo_tls.core.uri.registry import OPTIONS, Name
 from aiomongo_tls.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from aiomongo_tls.core.uri.notices import Notices
-    from aiomongo_tls.core.uri.registry import Name
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -66,7 +66,8 @@ class Settings:
         if lone is None or lone.name.former is None or "tlsCertificateKeyFile" in self:
             return self
         rest = {name: setting for name, setting in self.by_name.items() if setting is not lone}
-        return Settings({**rest, "tlsCertificateKeyFile": lone}, self.damaged)
+        key_file = Setting(Name("tlsCertificateKeyFile", OPTIONS["tlsCertificateKeyFile"]), lone.value)
+        return Settings({**rest, key_file.option.name: key_file}, self.damaged)
 
 
 def fold(given: list[Setting], notices: Notices, *, where: str) -> Setting | None:

@@ -30,7 +30,7 @@ def _take_compressors(value: Any, remark: Remark) -> Any:
             known.append(name)
         else:
             remark(f"names a compressor that is none of {', '.join(_COMPRESSORS)}; it is ignored")
-    return known or UNUSABLE
+    return known
 
 
 COMPRESSORS: Final = Kind("a list of snappy, zlib, zstd", _read_compressors, _take_compressors, tuple)

@@ -20,57 +20,19 @@ from aiomongo_tls.core.uri.registry import OPTIONS, find, options_table, suggest
 from aiomongo_tls.core.uri.resolve import resolve
 
 # The names of the uri-options specification.
-SPECIFIED = [
-    "appname",
-    "authMechanism",
-    "authMechanismProperties",
-    "authSource",
-    "compressors",
-    "connectTimeoutMS",
-    "directConnection",
-    "enableOverloadRetargeting",
-    "heartbeatFrequencyMS",
-    "journal",
-    "loadBalanced",
-    "localThresholdMS",
-    "maxAdaptiveRetries",
-    "maxConnecting",
-    "maxIdleTimeMS",
-    "maxPoolSize",
-    "maxStalenessSeconds",
-    "minPoolSize",
-    "proxyHost",
-    "proxyPassword",
-    "proxyPort",
-    "proxyUsername",
-    "readConcernLevel",
-    "readPreference",
-    "readPreferenceTags",
-    "replicaSet",
-    "retryReads",
-    "retryWrites",
-    "serverMonitoringMode",
-    "serverSelectionTimeoutMS",
-    "serverSelectionTryOnce",
-    "socketTimeoutMS",
-    "srvMaxHosts",
-    "srvServiceName",
-    "ssl",
-    "timeoutMS",
-    "tls",
-    "tlsAllowInvalidCertificates",
-    "tlsAllowInvalidHostnames",
-    "tlsCAFile",
-    "tlsCertificateKeyFile",
-    "tlsCertificateKeyFilePassword",
-    "tlsDisableCertificateRevocationCheck",
-    "tlsDisableOCSPEndpointCheck",
-    "tlsInsecure",
-    "w",
-    "waitQueueTimeoutMS",
-    "wTimeoutMS",
-    "zlibCompressionLevel",
-]
+SPECIFIED = re.findall(
+    r"\w+",
+    """
+    appname authMechanism authMechanismProperties authSource compressors connectTimeoutMS directConnection
+    enableOverloadRetargeting heartbeatFrequencyMS journal loadBalanced localThresholdMS maxAdaptiveRetries
+    maxConnecting maxIdleTimeMS maxPoolSize maxStalenessSeconds minPoolSize proxyHost proxyPassword proxyPort
+    proxyUsername readConcernLevel readPreference readPreferenceTags replicaSet retryReads retryWrites
+    serverMonitoringMode serverSelectionTimeoutMS serverSelectionTryOnce socketTimeoutMS srvMaxHosts
+    srvServiceName ssl timeoutMS tls tlsAllowInvalidCertificates tlsAllowInvalidHostnames tlsCAFile
+    tlsCertificateKeyFile tlsCertificateKeyFilePassword tlsDisableCertificateRevocationCheck
+    tlsDisableOCSPEndpointCheck tlsInsecure w waitQueueTimeoutMS wTimeoutMS zlibCompressionLevel
+    """,
+)
 
 FIELDS: dict[str, set[str]] = {
     "": {field.name for field in fields(ClientOptions)},
@@ -172,7 +134,7 @@ def test_table_is_markdown() -> None:
     [
         ("max_pool_size", "maxPoolSize"),
         ("tls_ca_file", "tlsCAFile"),
-        ("tlsCertFile", "tlsCertificateFile"),
+        ("tlsCertificatFile", "tlsCertificateFile"),
         ("timeout_ms", "timeoutMS"),
         ("tlsAllowInvalidHostname", "tlsAllowInvalidHostnames"),
         ("app_name", "appname"),
