@@ -8,12 +8,14 @@ authentication, a weaker write concern) or what is not here yet is a `Configurat
 
     percent, hosts        the syntax: percent-encoding, user information, host identifiers
     kinds, value_kinds    what a value of an option looks like, as text in a URI and as a keyword
-    registry              one row per option; everything below works from these rows
+    option, *_rows        one row per option: what it may be, where it lands, what it excludes, what comes of it
+    registry              all rows, found by any of their names; everything below works from them
     settings, query       options as given: read from the query of a URI, folded where a key repeats
     keywords              the same from keywords, and their types for editors
     mechanisms            what each authentication mechanism needs and forbids
-    conflicts, refusals   the specifications' conflicts; what we refuse beyond them
-    parser, resolve       the two stages
+    conflicts, refusals   the specifications' contradictions; what we refuse beyond them
+    parser                stage one
+    resolve, build        stage two: merge, check, refuse; then put every value where its row says
     notices               warnings, collected and pointed at the caller's line
 
 Two rules hold everywhere. No message quotes a part of a URI that may hold a secret: where the syntax is broken a
