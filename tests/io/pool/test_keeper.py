@@ -1,0 +1,92 @@
+"""The timer that looks after a pool."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from aiomongo_tls.core.sdam.schedule import Backoff
+from aiomongo_tls.pool.keeper import Keeper
+
+
+@dataclass
+class Timer:
+    """One scheduled call."""
+
+    at: float
+    call: Callable[[], None]
+    is_cancelled: bool = False
+
+    def when(self) -> float:
+        return self.at
+
+    def cancel(self) -> None:
+        self.is_cancelled = True
+
+
+@dataclass
+class Clock:
+    """A clock that the test winds."""
+
+    now: float = 0.0
+    timers: list[Timer] = field(default_factory=list)
+
+    def call_at(self, at: float, call: Callable[[], None]) -> Any:
+        self.timers.append(Timer(at, call))
+        return self.timers[-1]
+
+    @property
+    def due(self) -> list[float]:
+        return [timer.at for timer in self.timers if not timer.is_cancelled]
+
+    def fire(self) -> None:
+        (timer,) = [timer for timer in self.timers if not timer.is_cancelled]
+        timer.is_cancelled = True
+        self.now = timer.at
+        timer.call()
+
+
+def keeper_of(clock: Clock, looks: list[float]) -> Keeper:
+    backoff = Backoff(1, 4, lambda: 1.0)
+    return Keeper(lambda: looks.append(clock.now), call_at=clock.call_at, clock=lambda: clock.now, backoff=backoff)
+
+
+def test_the_earliest_look_counts() -> None:
+    """One timer stands at most; an earlier wish moves it, a later one does not."""
+    clock, looks = Clock(), list[float]()
+    keeper = keeper_of(clock, looks)
+    keeper.look_at(None)
+    assert clock.due == []
+    keeper.look_at(10)
+    keeper.look_at(20)
+    assert clock.due == [10]
+    keeper.look_at(5)
+    assert clock.due == [5]
+    clock.fire()
+    assert looks == [5]
+    assert clock.due == []
+
+
+def test_failures_are_followed_by_longer_and_longer_pauses() -> None:
+    """Until one attempt succeeds."""
+    clock, looks = Clock(), list[float]()
+    keeper = keeper_of(clock, looks)
+    for at in (1, 3, 7, 11):
+        keeper.failed()
+        assert clock.due == [at]
+        clock.fire()
+    keeper.succeeded()
+    keeper.failed()
+    assert clock.due == [12]
+
+
+def test_a_stopped_keeper_looks_no_more() -> None:
+    """Nor does it take new wishes."""
+    clock, looks = Clock(), list[float]()
+    keeper = keeper_of(clock, looks)
+    keeper.look_at(10)
+    keeper.stop()
+    keeper.look_at(20)
+    keeper.failed()
+    assert clock.due == []
