@@ -246,7 +246,12 @@ class TLSEngine:
         """
         if self.state is EngineState.OPEN:
             if 0 < len(data) <= STEP:
-                self._write(data)
+                try:
+                    self._write(data)
+                except ssl.SSLError as exc:
+                    # Only a supplied context that allows renegotiation gets here, by SSLWantReadError amid one.
+                    self._end(exc)
+                    raise
                 if self._outgoing.pending > _HIGH_WATER:
                     self._pieces.append(self._outgoing.read())
             else:

@@ -48,13 +48,16 @@ def explain(
     case = _Case(exc, engine, setup, now or datetime.now(UTC))
     verdict = case.verdict
     expected, presented = case.expected_and_presented()
+    hint = verdict.hint.format(issuer=case.issuer, san=case.san, client_certificate=case.client_certificate)
+    if setup.material.trust is Trust.CONTEXT and ("tlsCAFile" in hint or "tlsCertificateKeyFile" in hint):
+        hint += " (your ssl_context takes the place of these options: load the file there)"
     return verdict.error(
         verdict.message.format(detail=case.detail),
         reason=verdict.reason,
         host=host,
         expected=expected,
         presented=presented,
-        hint=verdict.hint.format(issuer=case.issuer, san=case.san, client_certificate=case.client_certificate),
+        hint=hint,
     )
 
 

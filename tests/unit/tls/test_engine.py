@@ -231,6 +231,20 @@ def test_a_forged_record_breaks_the_connection(opened: Any) -> None:
     assert opened.client.state is EngineState.BROKEN
 
 
+def test_a_write_that_openssl_refuses_breaks_the_connection(opened: Any) -> None:
+    """A part of a message is never followed by another one."""
+
+    def refuse(_: bytes) -> int:
+        raise ssl.SSLWantReadError
+
+    opened.client._write = refuse
+    with pytest.raises(ssl.SSLWantReadError):
+        opened.client.send(b"question")
+    assert opened.client.state is EngineState.BROKEN
+    with pytest.raises(ssl.SSLWantReadError):
+        opened.client.receive_data(b"")
+
+
 def test_messages_of_any_size_come_through_whole(opened: Any) -> None:
     """Around the sizes at which records begin and end."""
     for size in (0, 1, STEP - 1, STEP, STEP + 1, 3 * STEP, 3 * STEP + 1, 300_000):

@@ -281,6 +281,24 @@ class TestClientCertificate:
         assert error.presented == f"the certificate in tlsCertificateKeyFile ('{late.path}')"
 
 
+class TestSuppliedContext:
+    """A context of the user's, of which little is known."""
+
+    def test_what_to_do_is_said_of_the_context(self, attempt: Make, server_context: Make, kit: CertKit) -> None:
+        """The options that are usually named cannot be set beside it."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        error = attempt(TLSOptions(enabled=True, ssl_context=context), server_context(client_ca=kit.ca_pem))
+        assert (type(error), error.reason) == (ServerCertificateError, "unknown-ca")
+        assert error.expected == "a certificate that leads to an authority that the given ssl_context trusts"
+        assert error.hint.endswith("(your ssl_context takes the place of these options: load the file there)")
+        context.load_verify_locations(cadata=kit.ca_pem.decode())
+        error = attempt(TLSOptions(enabled=True, ssl_context=context), server_context(client_ca=kit.ca_pem))
+        assert (type(error), error.reason) == (ClientCertificateRejected, "client-certificate-required")
+        assert error.presented == "whatever the given ssl_context has loaded"
+        context.load_cert_chain(kit.client("ada").path)
+        assert attempt(TLSOptions(enabled=True, ssl_context=context), server_context(client_ca=kit.ca_pem)) is None
+
+
 class TestProtocol:
     """No common language."""
 
