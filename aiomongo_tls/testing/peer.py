@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import bson
+from bson import DBRef
 from bson.codec_options import CodecOptions, DatetimeConversion
 from bson.errors import BSONError
 
@@ -15,6 +16,7 @@ from aiomongo_tls.core.wire.op_msg import Flags
 from aiomongo_tls.core.wire.protocol import Message, Role, WireProtocol
 from aiomongo_tls.errors import DocumentTooLarge, ProtocolError
 from aiomongo_tls.testing.commands.request import ConnectionState
+from aiomongo_tls.testing.data.values import is_array, is_document
 from aiomongo_tls.testing.failures import CommandError, ErrorCode
 from aiomongo_tls.testing.recording import RecordedCommand
 from aiomongo_tls.testing.scenario import Answers, Garbles, HangsUp, Replies, Rule
@@ -191,6 +193,16 @@ def _read(message: Message) -> tuple[str, str, Document]:
 
 def _decode(data: bytes) -> Document:
     try:
-        return cast("Document", bson.decode(data, _CODEC))  # pyright: ignore[reportUnknownMemberType]
+        document = bson.decode(data, _CODEC)  # pyright: ignore[reportUnknownMemberType]
     except (BSONError, ValueError, OverflowError) as exc:
         raise CommandError(22, f"invalid BSON: {exc}") from exc
+    # To a server a DBRef is a document like any other, but bson makes an object of it.
+    return _plain(document) if b"$ref\0" in data else document
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, DBRef):
+        value = value.as_doc()
+    if is_document(value):
+        return {name: _plain(item) for name, item in value.items()}
+    return [_plain(item) for item in value] if is_array(value) else value

@@ -82,6 +82,7 @@ def sasl_continue(_: Request) -> Document:
 
 def logout(request: Request) -> Document:
     """Forget who is logged in."""
+    Fields(request.name, request.document, ())
     request.connection.user = None
     return {}
 

@@ -52,6 +52,7 @@ def host_info(request: Request) -> Document:
 
 def whats_my_uri(request: Request) -> Document:
     """The client's address as it is seen from here."""
+    Fields(request.name, request.document, ())
     return {"you": request.connection.address}
 
 
@@ -71,6 +72,7 @@ def get_parameter(request: Request) -> Document:
 
 def get_log(request: Request) -> Document:
     """An empty log: shells show warnings of the server's start from it."""
+    Fields(request.name, request.document, ())
     if request.argument == "*":
         return {"names": ["global", "startupWarnings"]}
     return {"totalLinesWritten": 0, "log": []}

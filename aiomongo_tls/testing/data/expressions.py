@@ -126,8 +126,6 @@ def _operator(name: str, argument: Any) -> Compiled:
 
 def _borrowed(name: str, argument: Any) -> Compiled:
     compute = borrowed(name)
-    if is_document(argument) and not next(iter(argument), "$").startswith("$"):
-        raise not_here(f"{name} with named arguments")
     operands = [compile_expression(item) for item in (argument if is_array(argument) else [argument])]
     return lambda scope: compute([operand(scope) for operand in operands])
 

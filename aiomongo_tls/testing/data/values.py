@@ -13,7 +13,7 @@ import re
 from typing import TYPE_CHECKING, Any, Final, TypeGuard
 
 import bson
-from bson import Code, DBRef, Decimal128, Int64, MaxKey, MinKey, ObjectId, Regex, Timestamp
+from bson import Code, Decimal128, Int64, MaxKey, MinKey, ObjectId, Regex, Timestamp
 from bson.binary import Binary
 from bson.datetime_ms import DatetimeMS
 
@@ -102,7 +102,6 @@ _KEYS: dict[type, Callable[[Any], OrderKey]] = {
     Decimal128: _number_key,
     str: lambda value: (20, value),
     dict: _document_key,
-    DBRef: lambda value: _document_key(value.as_doc()),
     list: lambda value: (30, tuple(order_key(item) for item in value)),
     bytes: _binary_key,
     Binary: _binary_key,
@@ -199,7 +198,6 @@ _TYPE_NAMES: dict[type, str] = {
     Decimal128: "decimal",
     str: "string",
     dict: "object",
-    DBRef: "object",
     list: "array",
     bytes: "binData",
     Binary: "binData",

@@ -1,0 +1,53 @@
+"""A server's commands without a server: requests are built by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import bson
+import pytest
+
+from aiomongo_tls.testing.commands.dispatch import answer
+from aiomongo_tls.testing.commands.request import ConnectionState, Request, Stage
+
+Run = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture
+def stage() -> Stage:
+    return Stage()
+
+
+@pytest.fixture
+def connection() -> ConnectionState:
+    return ConnectionState(id=1)
+
+
+@pytest.fixture
+def run(stage: Stage, connection: ConnectionState) -> Run:
+    """Carry out a command on the database `app` (or another one); the reply as a client decodes it."""
+
+    def carry_out(document: dict[str, Any], database: str = "app") -> dict[str, Any]:
+        name = next(iter(document))
+        request = Request(
+            name=name,
+            database=database,
+            document=bson.decode(bson.encode({**document, "$db": database})),
+            connection=connection,
+            stage=stage,
+        )
+        return bson.decode(bson.encode(answer(request)))
+
+    return carry_out
+
+
+@pytest.fixture
+def fill(run: Run) -> Callable[..., None]:
+    """Insert documents into `app.users`."""
+
+    def insert(*documents: dict[str, Any]) -> None:
+        reply = run({"insert": "users", "documents": list(documents)})
+        assert reply == {"n": len(documents), "ok": 1.0}
+
+    return insert
