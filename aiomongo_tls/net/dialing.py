@@ -11,6 +11,7 @@ in order to clean up.
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 from collections.abc import Sequence
 from contextlib import suppress
@@ -43,9 +44,14 @@ class NoneAnswered(OSError):
     """
 
     def __init__(self, failures: Sequence[tuple[Endpoint, OSError]]) -> None:
-        super().__init__("; ".join(f"{endpoint}: {error.strerror or error}" for endpoint, error in failures))
+        super().__init__("; ".join(f"{endpoint}: {_said(error)}" for endpoint, error in failures))
         self.failures = failures
         self.__cause__ = failures[0][1]
+
+
+def _said(error: OSError) -> str:
+    # Not `strerror`: asyncio puts a sentence of its own into it, with the address once more.
+    return os.strerror(error.errno) if error.errno else str(error)
 
 
 async def connect_first(endpoints: Sequence[Endpoint], *, stagger: float = STAGGER) -> socket.socket:

@@ -253,13 +253,12 @@ class Pool:
             return
         actions = self._slots.failed(connection_id)
         self._carry_out(actions, error)
-        if not self._slots.is_closed:
+        if self._slots.is_short and not self._slots.is_closed:
+            self._keeper.failed()
             if not actions and not self._has_reported_fault:
                 # Nobody waits who could be told.
-                self._has_reported_fault = True
-                _log.warning("no connection could be opened in the background: %s", error)
-            if self._slots.is_short:
-                self._keeper.failed()
+                _log.warning("no connection could be opened to keep minPoolSize: %s", error)
+            self._has_reported_fault = True
 
     def _fault(self, connection: Connection, task: asyncio.Task[None]) -> BaseException | None:
         """Why an attempt has not led to a connection."""

@@ -91,6 +91,8 @@ class Topology:
         self._pools = PoolRegistry(self._make_pool)
         self._pool: Pool | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._is_closed = False
+        # Wakes those who pause between two attempts.
         self._closed = asyncio.Event()
         # Whether the last that was heard of the server was good.
         self._is_proven = False
