@@ -1,0 +1,279 @@
+"""An asyncio-native MongoDB client for people whose identity is a certificate.
+
+    async with aiomongo_tls.AsyncClient.connect(uri) as client:
+        print(await client["app"]["users"].find_one({"name": "Ada"}))
+
+Every public name of the client is here, errors included; `aiomongo_tls.testing` has the embedded server.
+
+The names are loaded when they are first used (PEP 562): pytest imports this package in every run of every project that
+has it installed, because it brings a plugin along, and should not pay for a driver then. Type checkers read the
+imports, everybody else the table; a test proves that both agree.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from aiomongo_tls.address import ServerAddress
+    from aiomongo_tls.client.client import AsyncClient, AsyncCollection, AsyncDatabase, AsyncMongoClient
+    from aiomongo_tls.client.command_cursor import AsyncCommandCursor
+    from aiomongo_tls.client.cursor import AsyncCursor
+    from aiomongo_tls.client.timeout import timeout
+    from aiomongo_tls.core.commands.collation import (
+        Collation,
+        CollationAlternate,
+        CollationCaseFirst,
+        CollationMaxVariable,
+        CollationStrength,
+    )
+    from aiomongo_tls.core.commands.find import CursorType
+    from aiomongo_tls.core.commands.indexes import IndexModel
+    from aiomongo_tls.core.commands.keys import ASCENDING, DESCENDING, GEO2D, GEOSPHERE, HASHED, TEXT
+    from aiomongo_tls.core.commands.operations import (
+        DeleteMany,
+        DeleteOne,
+        InsertOne,
+        ReplaceOne,
+        ReturnDocument,
+        UpdateMany,
+        UpdateOne,
+    )
+    from aiomongo_tls.core.commands.results import (
+        BulkWriteResult,
+        DeleteResult,
+        InsertManyResult,
+        InsertOneResult,
+        UpdateResult,
+    )
+    from aiomongo_tls.core.options.concerns import ReadConcern, WriteConcern
+    from aiomongo_tls.core.options.driver_info import DriverInfo
+    from aiomongo_tls.core.options.read_preference import (
+        Nearest,
+        Primary,
+        PrimaryPreferred,
+        ReadPreference,
+        Secondary,
+        SecondaryPreferred,
+    )
+    from aiomongo_tls.core.uri.keywords import ConnectOptions
+    from aiomongo_tls.errors import (
+        AuthenticationFailed,
+        AutoReconnect,
+        BulkWriteError,
+        ClientCertificateRejected,
+        CollectionInvalid,
+        ConfigurationError,
+        ConnectionFailure,
+        CursorNotFound,
+        DocumentTooLarge,
+        DuplicateKeyError,
+        ExecutionTimeout,
+        InvalidName,
+        InvalidOperation,
+        InvalidURI,
+        MongoError,
+        NetworkTimeout,
+        NotPrimaryError,
+        OperationFailure,
+        Phase,
+        PoolClosedError,
+        ProtocolError,
+        PyMongoError,
+        ServerCertificateError,
+        ServerSelectionTimeoutError,
+        TLSError,
+        TLSHandshakeTimeout,
+        TLSProtocolError,
+        WaitQueueTimeoutError,
+        WriteConcernError,
+        WriteError,
+        WTimeoutError,
+    )
+    from aiomongo_tls.version import __version__
+
+__all__ = [
+    "ASCENDING",
+    "DESCENDING",
+    "GEO2D",
+    "GEOSPHERE",
+    "HASHED",
+    "TEXT",
+    "AsyncClient",
+    "AsyncCollection",
+    "AsyncCommandCursor",
+    "AsyncCursor",
+    "AsyncDatabase",
+    "AsyncMongoClient",
+    "AuthenticationFailed",
+    "AutoReconnect",
+    "BulkWriteError",
+    "BulkWriteResult",
+    "ClientCertificateRejected",
+    "Collation",
+    "CollationAlternate",
+    "CollationCaseFirst",
+    "CollationMaxVariable",
+    "CollationStrength",
+    "CollectionInvalid",
+    "ConfigurationError",
+    "ConnectOptions",
+    "ConnectionFailure",
+    "CursorNotFound",
+    "CursorType",
+    "DeleteMany",
+    "DeleteOne",
+    "DeleteResult",
+    "DocumentTooLarge",
+    "DriverInfo",
+    "DuplicateKeyError",
+    "ExecutionTimeout",
+    "IndexModel",
+    "InsertManyResult",
+    "InsertOne",
+    "InsertOneResult",
+    "InvalidName",
+    "InvalidOperation",
+    "InvalidURI",
+    "MongoError",
+    "Nearest",
+    "NetworkTimeout",
+    "NotPrimaryError",
+    "OperationFailure",
+    "Phase",
+    "PoolClosedError",
+    "Primary",
+    "PrimaryPreferred",
+    "ProtocolError",
+    "PyMongoError",
+    "ReadConcern",
+    "ReadPreference",
+    "ReplaceOne",
+    "ReturnDocument",
+    "Secondary",
+    "SecondaryPreferred",
+    "ServerAddress",
+    "ServerCertificateError",
+    "ServerSelectionTimeoutError",
+    "TLSError",
+    "TLSHandshakeTimeout",
+    "TLSProtocolError",
+    "UpdateMany",
+    "UpdateOne",
+    "UpdateResult",
+    "WTimeoutError",
+    "WaitQueueTimeoutError",
+    "WriteConcern",
+    "WriteConcernError",
+    "WriteError",
+    "__version__",
+    "timeout",
+]
+
+_HOMES = {
+    "aiomongo_tls.address": ("ServerAddress",),
+    "aiomongo_tls.client.client": (
+        "AsyncClient",
+        "AsyncCollection",
+        "AsyncDatabase",
+        "AsyncMongoClient",
+    ),
+    "aiomongo_tls.client.command_cursor": ("AsyncCommandCursor",),
+    "aiomongo_tls.client.cursor": ("AsyncCursor",),
+    "aiomongo_tls.client.timeout": ("timeout",),
+    "aiomongo_tls.core.commands.collation": (
+        "Collation",
+        "CollationAlternate",
+        "CollationCaseFirst",
+        "CollationMaxVariable",
+        "CollationStrength",
+    ),
+    "aiomongo_tls.core.commands.find": ("CursorType",),
+    "aiomongo_tls.core.commands.indexes": ("IndexModel",),
+    "aiomongo_tls.core.commands.keys": (
+        "ASCENDING",
+        "DESCENDING",
+        "GEO2D",
+        "GEOSPHERE",
+        "HASHED",
+        "TEXT",
+    ),
+    "aiomongo_tls.core.commands.operations": (
+        "DeleteMany",
+        "DeleteOne",
+        "InsertOne",
+        "ReplaceOne",
+        "ReturnDocument",
+        "UpdateMany",
+        "UpdateOne",
+    ),
+    "aiomongo_tls.core.commands.results": (
+        "BulkWriteResult",
+        "DeleteResult",
+        "InsertManyResult",
+        "InsertOneResult",
+        "UpdateResult",
+    ),
+    "aiomongo_tls.core.options.concerns": (
+        "ReadConcern",
+        "WriteConcern",
+    ),
+    "aiomongo_tls.core.options.driver_info": ("DriverInfo",),
+    "aiomongo_tls.core.options.read_preference": (
+        "Nearest",
+        "Primary",
+        "PrimaryPreferred",
+        "ReadPreference",
+        "Secondary",
+        "SecondaryPreferred",
+    ),
+    "aiomongo_tls.core.uri.keywords": ("ConnectOptions",),
+    "aiomongo_tls.errors": (
+        "AuthenticationFailed",
+        "AutoReconnect",
+        "BulkWriteError",
+        "ClientCertificateRejected",
+        "CollectionInvalid",
+        "ConfigurationError",
+        "ConnectionFailure",
+        "CursorNotFound",
+        "DocumentTooLarge",
+        "DuplicateKeyError",
+        "ExecutionTimeout",
+        "InvalidName",
+        "InvalidOperation",
+        "InvalidURI",
+        "MongoError",
+        "NetworkTimeout",
+        "NotPrimaryError",
+        "OperationFailure",
+        "Phase",
+        "PoolClosedError",
+        "ProtocolError",
+        "PyMongoError",
+        "ServerCertificateError",
+        "ServerSelectionTimeoutError",
+        "TLSError",
+        "TLSHandshakeTimeout",
+        "TLSProtocolError",
+        "WTimeoutError",
+        "WaitQueueTimeoutError",
+        "WriteConcernError",
+        "WriteError",
+    ),
+    "aiomongo_tls.version": ("__version__",),
+}
+_HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOME_OF.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(home), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

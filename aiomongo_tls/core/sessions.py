@@ -80,3 +80,43 @@ class ServerSessionPool:
         self._idle.clear()
         for start in range(0, len(ids), _END_SESSIONS_AT_ONCE):
             yield ids[start : start + _END_SESSIONS_AT_ONCE]
+
+
+class ImplicitSession:
+    """The session of one operation, or of one cursor from its first command to its last.
+
+    Nothing is taken from the pool before a connection is at hand, because only its server's hello says whether there
+    are sessions at all, and because an operation that waits for a connection should not hold one.
+
+    Args:
+        pool: the client's sessions.
+    """
+
+    __slots__ = ("_pool", "_taken")
+
+    def __init__(self, pool: ServerSessionPool) -> None:
+        self._pool = pool
+        self._taken: ServerSession | None = None
+
+    def lsid(self, now: float, timeout_minutes: int) -> Mapping[str, Any]:
+        """The id to send, the same for every command of this session.
+
+        Args:
+            now: the time in seconds.
+            timeout_minutes: the server's logicalSessionTimeoutMinutes.
+        """
+        if self._taken is None:
+            self._taken = self._pool.take(now, timeout_minutes)
+        self._taken.last_use = now
+        return self._taken.id
+
+    def mark_dirty(self) -> None:
+        """A command was sent and its reply will not be read; the session is not used again."""
+        if self._taken is not None:
+            self._taken.is_dirty = True
+
+    def end(self) -> None:
+        """Gives the server session back. Plain and idempotent."""
+        if self._taken is not None:
+            self._pool.give_back(self._taken)
+            self._taken = None

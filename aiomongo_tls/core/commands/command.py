@@ -35,6 +35,7 @@ class Command:
         allowable_errors: messages and codes of errors that are handed back like a success.
         raises_write_concern: whether an unsatisfied write concern is raised here; bulks collect theirs.
         requires: the wire version that the server needs, and what for.
+        in_session: whether it carries a session's id where the server has sessions.
     """
 
     database: str
@@ -49,6 +50,7 @@ class Command:
     allowable_errors: Collection[str | int] = ()
     raises_write_concern: bool = False
     requires: Requirement | None = None
+    in_session: bool = True
 
     @property
     def name(self) -> str:

@@ -41,15 +41,17 @@ class ReplyDecoder:
 
     Args:
         codec_options: the options for the user's documents.
+        whole: whether the whole reply is the user's document (a command of the user's own).
     """
 
     __slots__ = ("_is_plain", "codec_options")
 
-    def __init__(self, codec_options: CodecOptions[Any]) -> None:
+    def __init__(self, codec_options: CodecOptions[Any], *, whole: bool = False) -> None:
         self.codec_options = codec_options
-        self._is_plain = codec_options.document_class is dict and codec_options.type_registry == _NO_TYPES
+        is_dict = codec_options.document_class is dict and codec_options.type_registry == _NO_TYPES
+        self._is_plain = whole or is_dict
 
-    def decode(self, data: bytes, documents_in: DocumentsIn = DocumentsIn.NOWHERE) -> dict[str, Any]:
+    def decode(self, data: bytes, documents_in: DocumentsIn = DocumentsIn.NOWHERE) -> Mapping[str, Any]:
         """The reply, decoded once.
 
         Args:
@@ -57,7 +59,7 @@ class ReplyDecoder:
             documents_in: where the user's documents are.
         """
         if self._is_plain:
-            return cast(dict[str, Any], _decode(data, self.codec_options))
+            return cast(Mapping[str, Any], _decode(data, self.codec_options))
         reply: dict[str, Any] = dict(RawBSONDocument(data))
         for name, value in reply.items():
             if name != documents_in.value:

@@ -1,0 +1,119 @@
+"""What a client, database or collection has of its own: codec options, concerns and a read preference."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from bson.codec_options import CodecOptions
+
+from aiomongo_tls.core.commands.command import Command
+from aiomongo_tls.core.commands.decoding import DocumentsIn, ReplyDecoder
+from aiomongo_tls.core.options.concerns import ReadConcern, WriteConcern
+from aiomongo_tls.core.options.read_preference import ReadPreference
+
+if TYPE_CHECKING:
+    from aiomongo_tls.core.options.client_options import ClientOptions
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Inherited from client to database to collection, each of which may have others.
+
+    Args:
+        codec_options: how documents are made from BSON and the other way round.
+        read_preference: where to read from.
+        write_concern: how well confirmed a write must be.
+        read_concern: how well confirmed a read must be.
+
+    Attributes:
+        reads: decodes replies that hold documents of the user.
+        writes: decodes replies to writes: upserted ids in the user's representation, but no documents.
+    """
+
+    codec_options: CodecOptions[Any]
+    read_preference: ReadPreference
+    write_concern: WriteConcern
+    read_concern: ReadConcern
+    reads: ReplyDecoder = field(init=False, repr=False, compare=False)
+    writes: ReplyDecoder = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        _check("codec_options", self.codec_options, CodecOptions)
+        _check("read_preference", self.read_preference, ReadPreference)
+        _check("write_concern", self.write_concern, WriteConcern)
+        _check("read_concern", self.read_concern, ReadConcern)
+        # What an error message quotes may be cut in the middle of a character.
+        lenient = self.codec_options.with_options(document_class=dict, unicode_decode_error_handler="replace")
+        object.__setattr__(self, "reads", ReplyDecoder(self.codec_options))
+        object.__setattr__(self, "writes", ReplyDecoder(lenient))
+
+    @classmethod
+    def of(cls, options: ClientOptions) -> Settings:
+        """The settings of a client."""
+        return cls(options.codec_options, options.read_preference, options.write_concern, options.read_concern)
+
+    @property
+    def values(self) -> tuple[CodecOptions[Any], ReadPreference, WriteConcern, ReadConcern]:
+        """The four, in PyMongo's order."""
+        return self.codec_options, self.read_preference, self.write_concern, self.read_concern
+
+    def changed(
+        self,
+        codec_options: CodecOptions[Any] | None = None,
+        read_preference: ReadPreference | None = None,
+        write_concern: WriteConcern | None = None,
+        read_concern: ReadConcern | None = None,
+    ) -> Settings:
+        """The settings with some replaced; None inherits.
+
+        Raises:
+            TypeError: an argument of the wrong type.
+        """
+        given = {
+            "codec_options": codec_options,
+            "read_preference": read_preference,
+            "write_concern": write_concern,
+            "read_concern": read_concern,
+        }
+        others: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+        return replace(self, **others) if others else self
+
+    def read_command(
+        self, database: str, document: dict[str, Any], documents_in: DocumentsIn = DocumentsIn.NOWHERE
+    ) -> Command:
+        """A command that reads with these settings.
+
+        Args:
+            database: the database it is sent to.
+            document: the command.
+            documents_in: where the reply holds documents of the user.
+        """
+        return Command(
+            database=database,
+            document=document,
+            read_preference=self.read_preference,
+            codec_options=self.codec_options,
+            decoder=self.reads,
+            documents_in=documents_in,
+        )
+
+    def write_command(self, database: str, document: dict[str, Any]) -> Command:
+        """A command that writes with these settings; an unsatisfied write concern is raised.
+
+        Args:
+            database: the database it is sent to.
+            document: the command.
+        """
+        return Command(
+            database=database,
+            document=document,
+            codec_options=self.codec_options,
+            decoder=self.writes,
+            raises_write_concern=True,
+        )
+
+
+def _check(name: str, value: object, expected: type) -> None:
+    if not isinstance(value, expected):
+        raise TypeError(f"{name} is a {expected.__name__}, not {type(value).__name__}")
