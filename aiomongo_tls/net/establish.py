@@ -3,29 +3,35 @@
 `connectTimeoutMS` bounds the whole way, whatever the peer does: silence before, during or after the TLS handshake,
 bytes that dribble in, a reply that never ends. The first command does not depend on the peer, so its bytes go out with
 the last message of the TLS handshake, and with X.509 the reply to it already tells whether we are authenticated.
+
+A server without TLS hangs up on a TLS handshake without a word, and so does a load balancer whose server is just being
+restarted. The one is a mistake to be reported at once, the other mends itself. So a second connection asks, without
+TLS: a bare hello, which tells nobody anything. If MongoDB answers it, that is the mistake; its answer serves for nothing
+else.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from aiomongo_tls.core.auth.conversation import decode_reply
 from aiomongo_tls.core.auth.facts import ConnectionFacts
 from aiomongo_tls.core.auth.opening import opening
-from aiomongo_tls.errors import ProtocolError
+from aiomongo_tls.errors import MongoError, Phase, ProtocolError, TLSProtocolError
+from aiomongo_tls.net.connection import Connection
+from aiomongo_tls.net.identity import Identity
 from aiomongo_tls.net.transport import open_connection
+from aiomongo_tls.tls.explain import plain_server
 
 if TYPE_CHECKING:
     from aiomongo_tls.address import ServerAddress
     from aiomongo_tls.core.auth.conversation import Conversation
     from aiomongo_tls.core.auth.hello import StreamDescription
     from aiomongo_tls.core.options.credential import MongoCredential
-    from aiomongo_tls.net.connection import Connection
     from aiomongo_tls.net.dns import Resolver
-    from aiomongo_tls.net.identity import Identity
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +40,7 @@ class Establisher:
 
     Args:
         address: the server.
-        client: the client document of the handshake.
+        client: the client document of the handshake, None to say nothing of this program.
         identity: what the client presents itself with.
         credential: who to authenticate as, None for nobody.
         resolver: what looks the host name up.
@@ -43,7 +49,7 @@ class Establisher:
     """
 
     address: ServerAddress
-    client: Mapping[str, Any]
+    client: Mapping[str, Any] | None
     identity: Identity
     credential: MongoCredential | None
     resolver: Resolver
@@ -69,13 +75,34 @@ class Establisher:
         try:
             now = asyncio.get_running_loop().time()
             async with asyncio.timeout_at(now + self.connect_timeout if self.connect_timeout else None) as limit:
-                await self._converse(connection)
+                try:
+                    await self._converse(connection)
+                except TLSProtocolError as exc:
+                    if self._was_turned_away(connection, exc) and await self._answers_without_tls():
+                        raise plain_server(self.address) from exc.__cause__
+                    raise
         except BaseException as exc:
             connection.abort()
             if limit is not None and limit.expired() and isinstance(exc, TimeoutError):
                 option = f"connectTimeoutMS={(self.connect_timeout or 0) * 1000:g}"
                 raise connection.progress.time_is_up(option) from exc
             raise
+
+    def _was_turned_away(self, connection: Connection, error: TLSProtocolError) -> bool:
+        """Whether the server hung up in answer to the first message of the TLS handshake."""
+        progress = connection.progress
+        return error.reason == "tls-closed" and progress.phase is Phase.TLS and progress.received == 0
+
+    async def _answers_without_tls(self) -> bool:
+        probe = replace(self, identity=Identity(), credential=None, client=None)
+        connection = Connection(self.address, 0)
+        try:
+            await probe.establish(connection)
+        except MongoError:
+            return False
+        connection.abort()
+        await connection.wait_closed()
+        return True
 
     async def _converse(self, connection: Connection) -> None:
         """Work off the opening conversation."""

@@ -61,6 +61,23 @@ def explain(
     )
 
 
+def plain_server(host: ServerAddress) -> TLSError:
+    """The error for a server that hung up on our TLS handshake, and then answered a command without TLS.
+
+    Args:
+        host: the server.
+    """
+    verdict = verdicts.NOT_TLS
+    return verdict.error(
+        verdict.message,
+        reason=verdict.reason,
+        host=host,
+        expected="a TLS handshake",
+        presented="MongoDB's protocol without TLS",
+        hint=verdict.hint,
+    )
+
+
 class _Case:
     """One failure and the facts about it."""
 

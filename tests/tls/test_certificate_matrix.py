@@ -21,6 +21,7 @@ from aiomongo_tls import (
     ClientCertificateRejected,
     MongoError,
     ServerCertificateError,
+    ServerSelectionTimeoutError,
     TLSProtocolError,
 )
 from aiomongo_tls.testing import CertKit, MongoTestServer
@@ -267,6 +268,20 @@ async def test_plain_server(aiomongo_certs: CertKit) -> None:
         assert_explained(caught.value, "not-tls", server)
         async with AsyncClient.connect(uri) as client:
             await client.ping()
+
+
+async def test_a_server_that_hangs_up_on_everybody(aiomongo_certs: CertKit) -> None:
+    """What hangs up without a word, with or without TLS, may be restarting: it is waited for, then named."""
+
+    def hang_up(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.close()
+
+    async with await asyncio.start_server(hang_up, "127.0.0.1", 0) as silent:
+        uri = f"mongodb://127.0.0.1:{silent.sockets[0].getsockname()[1]}/?serverSelectionTimeoutMS=300"
+        with pytest.raises(ServerSelectionTimeoutError) as caught:
+            await AsyncClient.connect(uri, tls=True, tlsCAFile=aiomongo_certs.ca_path)
+        assert isinstance(caught.value.__cause__, TLSProtocolError)
+        assert caught.value.__cause__.reason == "tls-closed"
 
 
 async def test_http_server(aiomongo_certs: CertKit) -> None:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def opening(
-    client: Mapping[str, Any],
+    client: Mapping[str, Any] | None,
     credential: MongoCredential | None,
     facts: ConnectionFacts,
     *,
@@ -30,7 +30,7 @@ def opening(
     """Open a connection: the first command depends on nothing that the peer says.
 
     Args:
-        client: the client document.
+        client: the client document; None to say nothing of this program.
         credential: who to authenticate as; None for nobody, and for connections that only monitor.
         facts: what is known about the connection.
         load_balanced: whether the server is a load balancer.
