@@ -6,8 +6,8 @@ the last message of the TLS handshake, and with X.509 the reply to it already te
 
 A server without TLS hangs up on a TLS handshake without a word, and so does a load balancer whose server is just being
 restarted. The one is a mistake to be reported at once, the other mends itself. So a second connection asks, without
-TLS: a bare hello, which tells nobody anything. If MongoDB answers it, that is the mistake; its answer serves for nothing
-else.
+TLS: a bare hello, which tells nobody anything. If MongoDB answers it, that is the mistake; the answer itself is
+dropped.
 """
 
 from __future__ import annotations

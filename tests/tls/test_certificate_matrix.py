@@ -203,9 +203,11 @@ async def test_ip_address_in_the_names(version: ssl.TLSVersion, aiomongo_certs: 
     me = aiomongo_certs.client("ada")
     with serving(aiomongo_certs, version, certificate=aiomongo_certs.server("127.0.0.1")) as server:
         assert await say_hello(server.uri(client=me)) == me.subject
-    with serving(aiomongo_certs, version, certificate=aiomongo_certs.server("127.0.0.2")) as server:
-        with pytest.raises(ServerCertificateError, match="hostname-mismatch"):
-            await say_hello(server.uri(client=me))
+    with (
+        serving(aiomongo_certs, version, certificate=aiomongo_certs.server("127.0.0.2")) as server,
+        pytest.raises(ServerCertificateError, match="hostname-mismatch"),
+    ):
+        await say_hello(server.uri(client=me))
 
 
 async def test_encrypted_key(version: ssl.TLSVersion, aiomongo_certs: CertKit) -> None:
