@@ -7,7 +7,7 @@ from itertools import count
 import bson
 import pytest
 
-from aiomongo_tls.core.sessions import ServerSession, ServerSessionPool
+from aiomongo_tls.core.sessions import ImplicitSession, ServerSession, ServerSessionPool
 
 
 @pytest.fixture
@@ -65,3 +65,26 @@ def test_all_ids_are_ended_in_portions(pool: ServerSessionPool) -> None:
     assert [len(portion) for portion in portions] == [10_000, 1]
     assert len(pool) == 0
     assert list(pool.end_all()) == []
+
+
+def test_an_implicit_session_takes_nothing_before_it_is_needed(pool: ServerSessionPool) -> None:
+    """Operations that wait for a connection hold no session; one id serves all commands of one session."""
+    session = ImplicitSession(pool)
+    session.end()
+    assert len(pool) == 0
+    first = session.lsid(0.0, 30)
+    assert session.lsid(5.0, 30) is first
+    session.end()
+    session.end()
+    assert len(pool) == 1
+    assert pool.take(5.0 + 28 * 60, 30).id is first, "its last use counts, not its first"
+
+
+def test_a_session_whose_reply_was_not_read_does_not_come_back(pool: ServerSessionPool) -> None:
+    """Its command may still be running."""
+    session = ImplicitSession(pool)
+    session.mark_dirty()
+    session.lsid(0.0, 30)
+    session.mark_dirty()
+    session.end()
+    assert len(pool) == 0
