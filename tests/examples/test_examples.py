@@ -126,7 +126,8 @@ def free_port() -> int:
 @pytest.mark.parametrize("example", ["test_with_trustme.py", "test_with_pymongo.py"])
 def test_test_examples(example: str) -> None:
     """The examples that are tests pass under pytest as a user would run them."""
-    done = run("-m", "pytest", "-q", "-p", "no:cacheprovider", "-c", os.devnull, "--rootdir", str(EXAMPLES), example)
+    own_settings = ["-c", os.devnull, "--rootdir", str(EXAMPLES), "-o", "asyncio_default_fixture_loop_scope=function"]
+    done = run("-m", "pytest", "-q", "-p", "no:cacheprovider", *own_settings, example)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "2 passed" in done.stdout
 
