@@ -7,6 +7,7 @@ one, which knows the password or says which option is missing.
 from __future__ import annotations
 
 import inspect
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from aiomongo_tls.errors import ConfigurationError
@@ -59,7 +60,11 @@ class KeyPassword:
 
 def _as_bytes(password: object) -> bytes:
     if isinstance(password, str):
-        return password.encode()
+        # Environment variables come with surrogates for bytes that are not UTF-8. An error of the codec would carry the
+        # password, so it is not chained.
+        with suppress(UnicodeEncodeError):
+            return password.encode(errors="surrogateescape")
+        raise ConfigurationError(f"{KEY_PASSWORD} is not valid Unicode; give it as bytes")
     if isinstance(password, bytes):
         return password
     if inspect.iscoroutine(password):

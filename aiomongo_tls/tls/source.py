@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from aiomongo_tls.core.options.tls_options import TLSSource, is_content
+from aiomongo_tls.core.options.tls_options import TLSSource, is_content, is_encoded
 from aiomongo_tls.errors import ConfigurationError
 
 # The largest CA bundles have half a megabyte; /dev/zero has no end.
@@ -14,7 +14,9 @@ _LIMIT = 16 * 1024 * 1024
 
 def shown(source: TLSSource) -> str:
     """The source in a message: its path, never its content."""
-    return "the content given" if isinstance(source, bytes) or is_content(source) else f"'{os.fspath(source)}'"
+    if isinstance(source, bytes) or is_content(source) or is_encoded(source):
+        return "the content given"
+    return f"'{os.fspath(source)}'"
 
 
 def read_source(source: TLSSource, option: str) -> bytes:
@@ -30,7 +32,11 @@ def read_source(source: TLSSource, option: str) -> bytes:
     if isinstance(source, bytes):
         content = source
     elif is_content(source):
-        content = str(source).encode()
+        # What cannot be encoded is not base64 either; an error of the codec would carry the content.
+        content = str(source).encode(errors="replace")
+    elif is_encoded(source):
+        # Not tried as a path: the operating system's errors repeat it.
+        raise ConfigurationError(f"{option}: {shown(source)} is base64; decode it and give the bytes")
     else:
         content = _read_file(Path(source), option)
     if not content.strip():
@@ -39,16 +45,16 @@ def read_source(source: TLSSource, option: str) -> bytes:
 
 
 def _read_file(path: Path, option: str) -> bytes:
-    if path.is_dir():
-        raise ConfigurationError(
-            f"{option}: '{path}' is a directory; name one file (it may hold several certificates, one after another)"
-        )
     try:
         with path.open("rb") as file:
             content = file.read(_LIMIT + 1)
     except FileNotFoundError as exc:
         where = "" if path.is_absolute() else f" in the current directory {Path.cwd()}"
         raise ConfigurationError(f"{option}: there is no file '{path}'{where}; give the full path") from exc
+    except IsADirectoryError as exc:
+        raise ConfigurationError(
+            f"{option}: '{path}' is a directory; name one file (it may hold several certificates, one after another)"
+        ) from exc
     except PermissionError as exc:
         raise ConfigurationError(f"{option}: '{path}' cannot be read{_permissions(path)}") from exc
     except (OSError, ValueError) as exc:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -17,14 +18,22 @@ Password: TypeAlias = str | bytes | Callable[[], str | bytes]
 
 _HIDDEN = "<hidden>"
 
+# How base64 of DER and of PEM begins. Kubernetes keeps secrets like that, and a key in it must not pass for a path.
+_BASE64 = re.compile(r"\s*(?:M[A-P]|LS0t)[A-Za-z0-9+/=\s]{60,}")
+
 
 def is_content(source: TLSSource) -> bool:
     """Whether a TLS source is the content itself: bytes, or a string with a PEM block in it. Otherwise it is a path."""
     return isinstance(source, bytes) or (isinstance(source, str) and "-----BEGIN " in source)
 
 
+def is_encoded(source: TLSSource) -> bool:
+    """Whether a TLS source is content in base64: neither usable nor a path that a message may show."""
+    return isinstance(source, str) and _BASE64.fullmatch(source) is not None
+
+
 def _shown(source: TLSSource | None) -> str:
-    return "<content>" if source is not None and is_content(source) else repr(source)
+    return "<content>" if source is not None and (is_content(source) or is_encoded(source)) else repr(source)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -59,11 +68,6 @@ class TLSOptions:
     disable_certificate_revocation_check: bool = False
     # An ssl.SSLContext; core cannot import ssl to say so.
     ssl_context: Any | None = None
-
-    @property
-    def has_client_certificate_source(self) -> bool:
-        """Whether a client certificate can come from somewhere: a key file, or a context that may hold one."""
-        return self.certificate_key_file is not None or self.ssl_context is not None
 
     def __repr__(self) -> str:
         password = None if self.certificate_key_file_password is None else _HIDDEN

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from enum import Enum, StrEnum
 from typing import TYPE_CHECKING, Any
 
+from aiomongo_tls.core.options.tls_options import is_content, is_encoded
+
 if TYPE_CHECKING:
     from aiomongo_tls.core.uri.kinds import Kind
 
@@ -85,5 +87,4 @@ class Option:
 
     def shown(self, value: Any) -> str:
         """A value of this option for a repr: no secret, and no content in place of a path."""
-        hidden = self.secret or isinstance(value, bytes) or (isinstance(value, str) and "-----BEGIN " in value)
-        return "<hidden>" if hidden else repr(value)
+        return "<hidden>" if self.secret or is_content(value) or is_encoded(value) else repr(value)

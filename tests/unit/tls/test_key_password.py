@@ -66,3 +66,11 @@ def test_anything_else_is_refused_by_its_type(password: Callable[[], str], kind:
     """A coroutine is closed, so that it does not warn."""
     with pytest.raises(ConfigurationError, match=f"tlsCertificateKeyFilePassword has to be .* got {kind}"):
         KeyPassword(password, "me.pem")()
+
+
+def test_what_is_not_unicode() -> None:
+    """The environment's bytes get through; for the rest the codec's own error would carry the password."""
+    assert KeyPassword(b"caf\xe9".decode(errors="surrogateescape"), "me.pem")() == b"caf\xe9"
+    with pytest.raises(ConfigurationError, match="tlsCertificateKeyFilePassword is not valid Unicode") as caught:
+        KeyPassword("secret\ud800", "me.pem")()
+    assert caught.value.__cause__ is caught.value.__context__ is None

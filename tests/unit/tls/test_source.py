@@ -32,6 +32,18 @@ def test_content_is_never_shown() -> None:
     assert shown("me.pem") == shown(Path("me.pem")) == "'me.pem'"
 
 
+def test_base64_is_not_taken_for_a_path() -> None:
+    """Kubernetes hands secrets out like that, and the operating system's errors would repeat a key."""
+    with pytest.raises(ConfigurationError, match="tlsCAFile: the content given is base64; decode it") as caught:
+        read_source("LS0tLS1CRUdJTiBQUklWQVRFIEtFWS0tLS0t" + "secret" * 50, "tlsCAFile")
+    assert caught.value.__cause__ is caught.value.__context__ is None
+
+
+def test_content_that_is_not_unicode_is_not_repeated_by_an_error() -> None:
+    """The codec's own would carry all of it."""
+    assert read_source(PEM + "\ud800", "tlsCAFile") == PEM.encode() + b"?"
+
+
 def test_a_missing_file_says_where_it_was_looked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """For a relative path that is half the answer."""
     monkeypatch.chdir(tmp_path)
@@ -54,6 +66,8 @@ def test_a_file_in_a_file_cannot_be(tmp_path: Path) -> None:
         read_source(tmp_path / "file" / "ca.pem", "tlsCAFile")
     with pytest.raises(ConfigurationError, match="cannot be read"):
         read_source("ca\0.pem", "tlsCAFile")
+    with pytest.raises(ConfigurationError, match=r"cannot be read: .*File name too long"):
+        read_source("ca.pem" * 1000, "tlsCAFile")
 
 
 @pytest.mark.parametrize("content", [b"", b" \n"])
@@ -99,9 +113,9 @@ def test_a_closed_directory_on_the_way_is_told_from_a_closed_file(
     def refuse(*_: object, **__: object) -> None:
         raise PermissionError(13, "Permission denied")
 
+    # Nothing may ask for the file's status outside of the `try`: that is refused, too.
     with monkeypatch.context() as patch:
         patch.setattr(Path, "open", refuse)
-        patch.setattr(Path, "is_dir", lambda _: False)
         patch.setattr(Path, "stat", refuse)
         with pytest.raises(ConfigurationError, match="a directory on the way to it"):
             read_source(tmp_path / "me.pem", "tlsCertificateKeyFile")

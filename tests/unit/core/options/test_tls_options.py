@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from aiomongo_tls.core.options.tls_options import TLSOptions, TLSSource, is_content
+from aiomongo_tls.core.options.tls_options import TLSOptions, TLSSource, is_content, is_encoded
 
 KEY = "-----BEGIN PRIVATE KEY-----\nc2VjcmV0\n-----END PRIVATE KEY-----\n"
 
@@ -20,6 +20,25 @@ def test_is_content(source: TLSSource, content: bool) -> None:
     assert is_content(source) is content
 
 
+@pytest.mark.parametrize(
+    ("source", "encoded"),
+    [
+        ("MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQg" + "A" * 40, True),
+        ("LS0tLS1CRUdJTiBQUklWQVRFIEtFWS0tLS0tCk1JR0hBZ0VBTUJNR0J5cUdTTTQ5\nAgE=\n", True),
+        ("MC4CAQAwBQYDK2VwBCIEI" + "B" * 43, True),
+        (KEY, False),
+        (b"MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQg" * 2, False),
+        ("/etc/ssl/private/" + "a/" * 60, False),
+        ("MyCertificates/client", False),
+        ("MB" + "A" * 70 + ".pem", False),
+        (Path("MB" + "A" * 70), False),
+    ],
+)
+def test_is_encoded(source: TLSSource, encoded: bool) -> None:
+    """Base64 of DER or PEM is told from a path."""
+    assert is_encoded(source) is encoded
+
+
 def test_repr_shows_paths_but_neither_content_nor_password() -> None:
     """A repr can be logged."""
     shown = repr(
@@ -31,14 +50,8 @@ def test_repr_shows_paths_but_neither_content_nor_password() -> None:
     assert "certificate_key_file_password=<hidden>" in shown
     for secret in ("hunter2", "c2VjcmV0", "secret", "PRIVATE KEY"):
         assert secret not in shown
+    assert "secret" not in repr(TLSOptions(certificate_key_file="MIGHAgEA" + "secret" * 20))
     assert "certificate_key_file_password=None" in repr(TLSOptions())
-
-
-def test_has_client_certificate_source() -> None:
-    """A key file or a ready context can bring a client certificate; a CA cannot."""
-    assert TLSOptions(certificate_key_file="me.pem").has_client_certificate_source
-    assert TLSOptions(ssl_context=object()).has_client_certificate_source
-    assert not TLSOptions(ca_file="ca.pem", certificate_file="chain.pem").has_client_certificate_source
 
 
 def test_everything_is_verified_by_default() -> None:
