@@ -13,7 +13,8 @@ What is switched on, and what is not:
 - VERIFY_X509_STRICT stays off. `ssl.create_default_context()` switches it on from Python 3.13, and many private
   authorities have certificates that it refuses.
 - With tlsCRLFile the flag VERIFY_CRL_CHECK_LEAF is added to the default flags, not put in their place.
-- A certificate without any subject alternative name is matched by its common name (OpenSSL's default, PyMongo's too).
+- A certificate with no host name among its subject alternative names, be there IP addresses or none at all, is matched
+  by its common name where a host name is asked for (OpenSSL's default, PyMongo's too); an IP address never is.
 - SSLKEYLOGFILE is not looked at.
 """
 

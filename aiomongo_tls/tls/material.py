@@ -130,13 +130,13 @@ def _load_trust(options: TLSOptions, environ: Mapping[str, str]) -> tuple[Trust,
     if options.allow_invalid_certificates:
         return Trust.NOBODY, None
     store = SystemStore.find(environ)
-    if not store.is_empty:
-        return Trust.SYSTEM, None
-    if store.variables:
+    if store.is_dangling:
         raise ConfigurationError(
             f"there is no certificate to trust behind {' and '.join(store.variables)}; "
             f"correct or unset the variable, or set {CA_FILE}"
         )
+    if not store.is_empty:
+        return Trust.SYSTEM, None
     return Trust.CERTIFI, certifi.contents().encode()
 
 
@@ -154,10 +154,9 @@ def _load_crl(source: TLSSource) -> bytes:
             f"{CRL_FILE}: there is no revocation list in {shown(source)}; "
             "it has to hold PEM blocks 'X509 CRL', or one list in DER"
         )
-    text = b"".join(block.text for block in lists)
-    if not _is_readable(text):
+    if not _is_readable(*lists):
         raise ConfigurationError(f"{CRL_FILE}: {shown(source)} is damaged: OpenSSL cannot read it; fetch it again")
-    return text
+    return b"".join(block.text for block in lists)
 
 
 def _load_key(source: TLSSource) -> tuple[pem.PemBlock, list[pem.PemBlock]]:
@@ -185,8 +184,8 @@ def _certificates(found: Sequence[pem.PemBlock], source: TLSSource, option: str)
             else "it has to hold PEM blocks 'CERTIFICATE', or one certificate in DER"
         )
         raise ConfigurationError(f"{option}: there is no certificate in {shown(source)} ({_contents(found)}); {mend}")
-    if not _is_readable(b"".join(block.text for block in certificates)):
-        position = next((i for i, block in enumerate(certificates, 1) if not _is_readable(block.text)), 1)
+    if not _is_readable(*certificates):
+        position = next((i for i, block in enumerate(certificates, 1) if not _is_readable(block)), 1)
         which = f"certificate {position} of {len(certificates)}" if len(certificates) > 1 else "the certificate"
         raise ConfigurationError(
             f"{option}: {which} in {shown(source)} is damaged: OpenSSL cannot read it; copy the file again"
@@ -199,13 +198,14 @@ def _contents(found: Sequence[pem.PemBlock]) -> str:
     return "it holds " + ", ".join(sorted({block.label for block in found})) if found else "it is neither PEM nor DER"
 
 
-def _is_readable(text: bytes) -> bool:
-    with secret_file(text) as path:
+def _is_readable(*found: pem.PemBlock) -> bool:
+    """Whether OpenSSL can read the blocks, and we their DER."""
+    with secret_file(b"".join(block.text for block in found)) as path:
         try:
             ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cafile=path)
-        except ssl.SSLError:
+            return all(block.der for block in found)
+        except (ssl.SSLError, ValueError):
             return False
-    return True
 
 
 def _paired(

@@ -15,7 +15,7 @@ CRL_LABEL = "X509 CRL"
 KEY_LABELS = frozenset({"PRIVATE KEY", "ENCRYPTED PRIVATE KEY", "RSA PRIVATE KEY", "EC PRIVATE KEY", "DSA PRIVATE KEY"})
 PKCS12_LABEL = "PKCS12"
 
-_BLOCK = re.compile(rb"-----BEGIN ([A-Z0-9 ]+)-----\r?\n.*?-----END \1-----", re.DOTALL)
+_BLOCK = re.compile(rb"-----BEGIN ([A-Z0-9 ]+)-----[ \t]*\r?\n.*?-----END \1-----", re.DOTALL)
 
 # The tags of what stands inside the outermost SEQUENCE.
 _INTEGER, _BITS, _OCTETS, _SEQUENCE = 0x02, 0x03, 0x04, 0x30
@@ -54,7 +54,7 @@ class PemBlock:
         """
         lines = self.text.splitlines()
         try:
-            return base64.b64decode(b"".join(line.strip() for line in lines[1:-1]), validate=True)
+            return base64.b64decode(b"".join(b"".join(lines[1:-1]).split()), validate=True)
         except binascii.Error as exc:
             raise ValueError(f"{self.label} is not base64") from exc
 

@@ -1,7 +1,8 @@
 """Whom to trust where no tlsCAFile says it: the operating system's store, or certifi's where that is empty.
 
-`SSL_CERT_FILE` and `SSL_CERT_DIR` are OpenSSL's, which reads them itself. Whoever sets them means them: if nothing is
-behind them, the answer is an error and not certifi's list, which would trust more than was asked for.
+`SSL_CERT_FILE` and `SSL_CERT_DIR` are OpenSSL's, which reads them itself. Each replaces one half of the system's store
+and leaves the other in use. Whoever sets them means them: if nothing is behind any of those that are set, the answer is
+an error and not the other half or certifi's list, which would trust more than was asked for.
 """
 
 from __future__ import annotations
@@ -36,37 +37,47 @@ class SystemStore:
     Args:
         file: one file with certificates.
         directories: directories with a file for each certificate.
-        variables: the environment variables that say so, with their values; empty without them.
+        file_variable: the environment variable that says so of the file, with its value; empty without one.
+        directories_variable: the one that says so of the directories.
     """
 
     file: Path
     directories: tuple[Path, ...]
-    variables: tuple[str, ...]
+    file_variable: str
+    directories_variable: str
 
     @classmethod
     def find(cls, environ: Mapping[str, str]) -> SystemStore:
         """The store of this machine and environment."""
         paths = ssl.get_default_verify_paths()
-        file = environ.get(paths.openssl_cafile_env)
-        directories = environ.get(paths.openssl_capath_env)
+        file, file_variable = _place(environ, paths.openssl_cafile_env, paths.openssl_cafile)
+        directories, directories_variable = _place(environ, paths.openssl_capath_env, paths.openssl_capath)
         return cls(
-            file=Path(paths.openssl_cafile if file is None else file),
-            directories=tuple(
-                Path(directory)
-                for directory in (paths.openssl_capath if directories is None else directories).split(os.pathsep)
-                if directory
-            ),
-            variables=tuple(
-                f"{name}={environ[name]}"
-                for name in (paths.openssl_cafile_env, paths.openssl_capath_env)
-                if name in environ
-            ),
+            file=Path(file),
+            directories=tuple(Path(directory) for directory in directories.split(os.pathsep) if directory),
+            file_variable=file_variable,
+            directories_variable=directories_variable,
         )
+
+    @property
+    def variables(self) -> tuple[str, ...]:
+        """The environment variables that say where the store is, with their values."""
+        return tuple(filter(None, (self.file_variable, self.directories_variable)))
+
+    @property
+    def is_dangling(self) -> bool:
+        """Whether environment variables are set and none of them leads to a certificate."""
+        leads = (self.file_variable and self._has_file) or (self.directories_variable and self.hashed_files())
+        return bool(self.variables) and not leads
 
     @property
     def is_empty(self) -> bool:
         """Whether no certificate can be found in it. Windows keeps its certificates elsewhere."""
-        return sys.platform != "win32" and b"-----BEGIN " not in self.read_file() and not self.hashed_files()
+        return sys.platform != "win32" and not self._has_file and not self.hashed_files()
+
+    @property
+    def _has_file(self) -> bool:
+        return b"-----BEGIN " in self.read_file()
 
     def read_file(self) -> bytes:
         """The content of the file, empty if it cannot be read, which OpenSSL does not mind either."""
@@ -86,6 +97,11 @@ class SystemStore:
     def content(self) -> list[bytes]:
         """Everything in the store, for a fingerprint."""
         return [self.read_file(), *map(_read, self.hashed_files())]
+
+
+def _place(environ: Mapping[str, str], name: str, default: str) -> tuple[str, str]:
+    """A path, and the variable that it is from as `name=value`, if it is."""
+    return (environ[name], f"{name}={environ[name]}") if name in environ else (default, "")
 
 
 def _read(path: Path) -> bytes:

@@ -291,6 +291,15 @@ class TestTrust:
         with pytest.raises(ConfigurationError, match="behind SSL_CERT_FILE=/nonexistent/file and SSL_CERT_DIR="):
             load_material(TLSOptions(enabled=True), NOTHING)
 
+    def test_one_variable_with_nothing_behind_it_is_an_error_beside_a_full_store(self, kit: CertKit) -> None:
+        """The other half of the system's store is not what was meant."""
+        environ = {"SSL_CERT_FILE": "/nonexistent/file", "SSL_CERT_DIR": ""}
+        with pytest.raises(ConfigurationError, match="behind SSL_CERT_FILE=/nonexistent/file and SSL_CERT_DIR=;"):
+            load_material(TLSOptions(enabled=True), environ)
+        with pytest.raises(ConfigurationError, match="behind SSL_CERT_FILE=/nonexistent/file;"):
+            load_material(TLSOptions(enabled=True), {"SSL_CERT_FILE": "/nonexistent/file"})
+        assert load_material(TLSOptions(enabled=True), {**environ, "SSL_CERT_FILE": kit.ca_path}).trust is Trust.SYSTEM
+
     def test_who_verifies_nothing_needs_no_store(self) -> None:
         """It is not even looked for."""
         unverified = TLSOptions(enabled=True, allow_invalid_certificates=True, allow_invalid_hostnames=True)

@@ -34,6 +34,13 @@ def test_windows_line_breaks_are_as_good() -> None:
     assert labels((KEY + CERTIFICATE).replace(b"\n", b"\r\n")) == ["PRIVATE KEY", "CERTIFICATE"]
 
 
+def test_spaces_that_openssl_overlooks_do_not_matter(kit: CertKit) -> None:
+    """Editors and templates leave them behind."""
+    spaced = kit.ca_pem.replace(b"BEGIN CERTIFICATE-----", b"BEGIN CERTIFICATE----- \t", 1)
+    (block,) = pem.blocks(spaced.replace(b"MI", b"M I", 1))
+    assert block.der == ssl.PEM_cert_to_DER_cert(kit.ca_pem.decode())
+
+
 def test_der_comes_out_of_a_block_and_goes_back(kit: CertKit) -> None:
     """What OpenSSL reads from both is the same."""
     (block,) = pem.blocks(kit.ca_pem)

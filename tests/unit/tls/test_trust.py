@@ -55,6 +55,35 @@ def test_it_is_empty_when_openssl_would_find_nothing(
     assert store.is_empty is empty
 
 
+@pytest.mark.parametrize(
+    ("variables", "dangling"),
+    [
+        ({}, False),
+        ({"SSL_CERT_FILE": "nothing"}, True),
+        ({"SSL_CERT_DIR": "nothing"}, True),
+        ({"SSL_CERT_FILE": "nothing", "SSL_CERT_DIR": "nothing"}, True),
+        ({"SSL_CERT_FILE": "ca.pem"}, False),
+        ({"SSL_CERT_DIR": "certs"}, False),
+        ({"SSL_CERT_FILE": "ca.pem", "SSL_CERT_DIR": "nothing"}, False),
+        ({"SSL_CERT_FILE": "nothing", "SSL_CERT_DIR": "certs"}, False),
+    ],
+)
+def test_variables_dangle_when_none_of_them_leads_anywhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], dangling: bool
+) -> None:
+    """The half of the store that no variable speaks of does not count, however full it is."""
+    (tmp_path / "certs").mkdir()
+    (tmp_path / "certs" / "5ed36f99.0").write_bytes(PEM)
+    (tmp_path / "ca.pem").write_bytes(PEM)
+    paths = ssl.get_default_verify_paths()._replace(
+        openssl_cafile=str(tmp_path / "ca.pem"), openssl_capath=str(tmp_path / "certs")
+    )
+    monkeypatch.setattr(ssl, "get_default_verify_paths", lambda: paths)
+    store = SystemStore.find({name: str(tmp_path / value) for name, value in variables.items()})
+    assert store.is_dangling is dangling
+    assert not store.is_empty or dangling
+
+
 def test_its_content_is_everything_in_a_fixed_order(tmp_path: Path) -> None:
     """The order of a directory means nothing; a file that went away meanwhile is empty."""
     for name in ("bbbbbbbb.0", "aaaaaaaa.1", "aaaaaaaa.0", "README"):
