@@ -1,0 +1,107 @@
+"""Code as users write it, checked by mypy strict and pyright strict; it is never run.
+
+What editors infer is pinned with `assert_type`. A line that must not be accepted carries an ignore, and both checkers
+report an ignore that is not needed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from pathlib import Path
+from typing import Any, TypedDict, assert_type
+
+from bson import ObjectId
+from bson.raw_bson import RawBSONDocument
+
+from aiomongo_tls import (
+    ASCENDING,
+    AsyncClient,
+    AsyncCollection,
+    AsyncDatabase,
+    AsyncMongoClient,
+    ConfigurationError,
+    DeleteOne,
+    IndexModel,
+    InsertOne,
+    ReadPreference,
+    ReturnDocument,
+    ServerCertificateError,
+    TLSError,
+    UpdateOne,
+    WriteConcern,
+    timeout,
+)
+from aiomongo_tls.testing import CertKit, MongoTestServer
+
+Document = dict[str, Any]
+
+
+class User(TypedDict):
+    _id: int
+    name: str
+
+
+async def connecting(uri: str, context: ssl.SSLContext) -> None:
+    client = await AsyncClient.connect(uri)
+    assert_type(client, AsyncClient[Document])
+    await client.close()
+    async with AsyncClient.connect(uri, tlsCAFile=Path("ca.pem"), tlsCertificateKeyFilePassword=lambda: b"") as client:
+        assert_type(await client.ping(), Document)
+    async with AsyncMongoClient(uri, ssl_context=context, maxPoolSize=10) as lazy:
+        assert_type(lazy["app"], AsyncDatabase[Document])
+    task = asyncio.create_task(AsyncClient.connect(uri, document_class=RawBSONDocument))
+    assert_type(await task, AsyncClient[RawBSONDocument])
+
+
+async def documents(client: AsyncClient[Document]) -> None:
+    users: AsyncCollection[Document] = client["app"]["users"]
+    assert_type(client.app.users, AsyncCollection[Document])
+    assert_type(await users.find_one({"_id": 1}), Document | None)
+    assert_type((await users.insert_one({"name": "Ada"})).inserted_id, Any)
+    assert_type((await users.insert_many([{"n": 1}])).inserted_ids, list[Any])
+    assert_type((await users.update_one({}, {"$set": {"n": 1}})).modified_count, int)
+    assert_type(await users.count_documents({}), int)
+    assert_type(await users.find({}).sort("name", ASCENDING).limit(3).to_list(), list[Document])
+    async for user in users.find({}, {"name": 1}):
+        assert_type(user, Document)
+    async for group in await users.aggregate([{"$group": {"_id": "$name"}}]):
+        assert_type(group, Document)
+    await users.find_one_and_update({}, {"$inc": {"n": 1}}, return_document=ReturnDocument.AFTER)
+    await users.bulk_write([InsertOne({"_id": 1}), UpdateOne({}, {"$set": {"a": 1}}), DeleteOne({"_id": ObjectId()})])
+    await users.create_indexes([IndexModel([("name", ASCENDING)], unique=True)])
+    await users.with_options(write_concern=WriteConcern("majority"), read_preference=ReadPreference.NEAREST).drop()
+    with timeout(0.5):
+        await client.ping()
+
+
+async def typed_documents(users: AsyncCollection[User]) -> None:
+    user = await users.find_one({"_id": 1})
+    assert_type(user, User | None)
+    await users.insert_one({"_id": 1, "name": "Ada"})
+
+
+async def what_went_wrong(uri: str) -> str:
+    try:
+        await AsyncClient.connect(uri)
+    except ServerCertificateError as error:
+        assert_type(error.reason, str)
+        assert_type(error.hint, str | None)
+        return error.reason
+    except TLSError as error:
+        return str(error.__cause__)
+    except (ConfigurationError, TimeoutError, ConnectionError) as error:
+        return str(error)
+    return ""
+
+
+async def testing(kit: CertKit) -> None:
+    with MongoTestServer(ca=kit, users=[kit.client("ada"), "CN=bob,O=Example"]) as server:
+        server.on("find").fails(11600)
+        async with server.connect(client=kit.client("ada")) as client:
+            assert_type(client, AsyncClient[Document])
+
+
+async def mistakes(uri: str) -> None:
+    await AsyncClient.connect(uri, tlsCaFile="ca.pem")  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
+    await AsyncClient.connect(uri, maxPoolSize="10")  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
