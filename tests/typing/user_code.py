@@ -38,6 +38,8 @@ Document = dict[str, Any]
 
 
 class User(TypedDict):
+    """What documents of users look like."""
+
     _id: int
     name: str
 
