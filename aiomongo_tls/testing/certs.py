@@ -14,7 +14,7 @@ import tempfile
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, TypedDict, Unpack
+from typing import TYPE_CHECKING, ClassVar, TypedDict, Unpack
 
 import trustme
 from cryptography import x509
@@ -93,10 +93,10 @@ class Certificate:
         """A file with `pem`, in a private directory that is removed at exit; a `str`, because PyMongo wants one."""
         return str(self.write(_Files.new_directory()))
 
-    @cached_property
+    @property
     def ca_path(self) -> str:
         """A file with `ca_pem`, in a private directory that is removed at exit."""
-        return str(_write(Path(_Files.new_directory()) / "ca.pem", self.ca_pem))
+        return _Files.authority(self.ca_pem)
 
     def write(self, directory: str | os.PathLike[str], name: str = "certificate.pem") -> Path:
         """Write `pem` to a file that only the owner may read.
@@ -137,10 +137,10 @@ class CertKit:
         """PEM of the authority's certificate."""
         return self.ca.cert_pem.bytes()
 
-    @cached_property
+    @property
     def ca_path(self) -> str:
         """A file with `ca_pem`, for `tlsCAFile`, in a private directory that is removed at exit."""
-        return str(self.write_ca(_Files.new_directory()))
+        return _Files.authority(self.ca_pem)
 
     def write_ca(self, directory: str | os.PathLike[str], name: str = "ca.pem") -> Path:
         """Write `ca_pem` to a file.
@@ -300,10 +300,18 @@ class _Files:
     """One private directory per process for the files behind `path`, removed at exit."""
 
     _root: str | None = None
+    _authorities: ClassVar[dict[bytes, str]] = {}
+
+    @classmethod
+    def authority(cls, pem: bytes) -> str:
+        """The one file with these certificates."""
+        if pem not in cls._authorities:
+            cls._authorities[pem] = str(_write(Path(cls.new_directory()) / "ca.pem", pem))
+        return cls._authorities[pem]
 
     @classmethod
     def new_directory(cls) -> str:
-        if cls._root is None or not Path(cls._root).is_dir():
+        if cls._root is None:
             cls._root = tempfile.mkdtemp(prefix="aiomongo_tls-")
             atexit.register(cls._remove, cls._root, os.getpid())
         return tempfile.mkdtemp(dir=cls._root)

@@ -85,13 +85,13 @@ class Listener:
         self._loop = None
 
     def call(self, function: Callable[[], T]) -> T:
-        """Call a function on the loop and wait for its result. Not from the loop itself.
+        """Call a function on the loop and wait for its result.
 
         Args:
             function: must not block.
         """
         loop = self._loop
-        if loop is None or not self.is_running:
+        if loop is None or not self.is_running or threading.current_thread() is self._thread:
             return function()
         done: Future[T] = Future()
 

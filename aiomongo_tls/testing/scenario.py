@@ -162,7 +162,8 @@ class Scenario:
 
     def __init__(self) -> None:
         self._rules: list[Rule] = []
-        self._lock = threading.Lock()
+        # Reentrant, because a condition may make another rule.
+        self._lock = threading.RLock()
 
     def on(self, names: Sequence[str], where: Callable[[RecordedCommand], bool] | None) -> Rule:
         """Make a rule.

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from aiomongo_tls.testing.certs import Certificate
 
 EXTERNAL = "$external"
@@ -28,7 +28,9 @@ def subject_of(user: Certificate | str) -> str:
     from aiomongo_tls.tls.subject import subject_rfc2253
 
     try:
-        levels = [[(part.oid.dotted_string, str(part.value)) for part in level] for level in name_of(user).rdns]
+        # Spaces behind commas are what people write and MongoDB does not.
+        name = name_of(re.sub(r"(?<!\\),\s+", ",", user))
+        levels = [[(part.oid.dotted_string, str(part.value)) for part in level] for level in name.rdns]
     except ValueError as exc:
         raise ValueError(f"{user!r} is not the subject of a certificate: {exc}") from exc
     spelled = subject_rfc2253(levels)

@@ -14,7 +14,7 @@ from typing import Any
 from aiomongo_tls.testing.data.functions import FOLDS, FUNCTIONS, array_of, is_present
 from aiomongo_tls.testing.data.operators import borrowed
 from aiomongo_tls.testing.data.values import MISSING, Document, is_array, is_document, truthy
-from aiomongo_tls.testing.failures import CommandError, ErrorCode, not_here
+from aiomongo_tls.testing.failures import CommandError, ErrorCode
 
 Scope = Mapping[str, Any]
 """The variables that an expression sees, `ROOT` and `CURRENT` among them."""

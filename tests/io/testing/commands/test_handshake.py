@@ -102,7 +102,7 @@ def test_speculative_login(run: Run, connection: ConnectionState) -> None:
     ids=str,
 )
 def test_a_failed_speculation_is_not_told(run: Run, connection: ConnectionState, speculative: Any) -> None:
-    """hello succeeds without it, and nobody is logged in."""
+    """`hello` succeeds without it, and nobody is logged in."""
     reply = run({"hello": 1, "speculativeAuthenticate": speculative}, "admin")
     assert reply["ok"] == 1.0
     assert "speculativeAuthenticate" not in reply
@@ -154,7 +154,7 @@ def test_what_strangers_may_ask(run: Run, name: str) -> None:
 
 
 def test_making_users(run: Run, connection: ConnectionState, stage: Stage) -> None:
-    """createUser on $external makes a subject a user, dropUser undoes it."""
+    """`createUser` on $external makes a subject a user, dropUser undoes it."""
     connection.user = ADA
     assert run({"createUser": "CN=bob", "roles": []}, "$external")["ok"] == 1.0
     assert "CN=bob" in stage.users

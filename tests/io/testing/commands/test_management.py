@@ -110,7 +110,7 @@ def test_collections_come_and_go(run: Run, fill: Fill) -> None:
 
 
 def test_databases(run: Run, fill: Fill) -> None:
-    """listDatabases is for admin; sizes add up."""
+    """`listDatabases` is for admin; sizes add up."""
     fill({"_id": 1})
     run({"insert": "c", "documents": [{"_id": 1}]}, "zoo")
     reply = run({"listDatabases": 1}, "admin")
@@ -134,7 +134,7 @@ def test_renaming(run: Run, fill: Fill) -> None:
 
 
 def test_indexes_come_and_go(run: Run) -> None:
-    """createIndexes makes the collection too; twice is once."""
+    """`createIndexes` makes the collection too; twice is once."""
     assert run({"listIndexes": "users"})["code"] == 26
     first = run(
         {"createIndexes": "users", "indexes": [INDEX, {"key": {"a": 1, "b": -1}, "name": "ab", "unique": True}]}
@@ -161,7 +161,7 @@ def test_indexes_are_made_all_or_none(run: Run) -> None:
 
 
 def test_what_it_says_about_itself(run: Run) -> None:
-    """buildInfo says which version it stands for, and what it really is."""
+    """`buildInfo` says which version it stands for, and what it really is."""
     reply = run({"buildInfo": 1}, "admin")
     assert (reply["version"], reply["versionArray"]) == ("7.0.0", [7, 0, 0, 0])
     assert "aiomongo_tls" in reply["modules"][0]
@@ -193,7 +193,7 @@ def test_the_tables_do_not_overlap() -> None:
 
 @pytest.mark.parametrize("name", sorted(COMMANDS.keys() - {"getParameter", "saslStart", "saslContinue"}))
 def test_no_command_takes_unknown_fields(run: Run, name: str) -> None:
-    """A field that nobody knows is an error. (Those left out look at any field, or refuse all.)"""
+    """A field that nobody knows is an error; the commands left out look at any field, or refuse all."""
     argument: Any = [] if name in {"endSessions", "refreshSessions"} else "users"
     reply = run({name: argument, "nobodyKnowsThis": 1}, "admin")
     assert reply["code"] == 40415, reply

@@ -52,7 +52,7 @@ def test_a_full_last_batch_leaves_the_cursor_open(run: Run) -> None:
 
 
 def test_an_empty_first_batch(run: Run) -> None:
-    """batchSize 0 only opens the cursor."""
+    """`batchSize` 0 only opens the cursor."""
     cursor = run({"find": "users", "batchSize": 0})["cursor"]
     assert cursor["firstBatch"] == []
     assert len(run({"getMore": cursor["id"], "collection": "users"})["cursor"]["nextBatch"]) == 10
@@ -127,7 +127,7 @@ def test_what_any_command_may_have(run: Run, name: str) -> None:
 
 
 def test_a_cursor_belongs_to_its_collection(run: Run) -> None:
-    """getMore has to name it."""
+    """`getMore` has to name it."""
     number = run({"find": "users", "batchSize": 1})["cursor"]["id"]
     assert run({"getMore": number, "collection": "other"})["code"] == 13
 
@@ -152,7 +152,7 @@ def test_killing_cursors(run: Run) -> None:
     ids=str,
 )
 def test_counting(run: Run, command: dict[str, Any], expected: int) -> None:
-    """count minds query, skip and limit."""
+    """`count` minds query, skip and limit."""
     assert run({"count": "users", **command}) == {"n": expected, "ok": 1.0}
 
 

@@ -30,7 +30,10 @@ def run(*stages: dict[str, Any]) -> list[dict[str, Any]]:
     [
         ([{"$match": {"item": "a"}}, {"$project": {"n": 1}}], [{"_id": 1, "n": 2}, {"_id": 3, "n": 1}]),
         ([{"$sort": {"n": -1}}, {"$project": {"_id": 1}}], [{"_id": 2}, {"_id": 1}, {"_id": 3}, {"_id": 4}]),
-        ([{"$sort": {"item": 1, "_id": -1}}, {"$skip": 1}, {"$limit": 2}, {"$project": {"_id": 1}}], [{"_id": 1}, {"_id": 2}]),
+        (
+            [{"$sort": {"item": 1, "_id": -1}}, {"$skip": 1}, {"$limit": 2}, {"$project": {"_id": 1}}],
+            [{"_id": 1}, {"_id": 2}],
+        ),
         ([{"$match": {"item": "a"}}, {"$count": "total"}], [{"total": 2}]),
         ([{"$match": {"item": "z"}}, {"$count": "total"}], []),
         ([{"$match": {}}, {"$group": {"_id": 1, "n": {"$sum": 1}}}], [{"_id": 1, "n": 4}]),
@@ -46,10 +49,15 @@ def run(*stages: dict[str, Any]) -> list[dict[str, Any]]:
             [{"$group": {"_id": None, "f": {"$first": "$tags"}, "l": {"$last": "$n"}, "c": {"$count": {}}}}],
             [{"_id": None, "f": ["x", "y"], "l": None, "c": 4}],
         ),
-        ([{"$group": {"_id": None, "set": {"$addToSet": "$n"}, "avg": {"$avg": "$n"}}}],
-         [{"_id": None, "set": [2, Int64(5), 1], "avg": 8 / 3}]),
+        (
+            [{"$group": {"_id": None, "set": {"$addToSet": "$n"}, "avg": {"$avg": "$n"}}}],
+            [{"_id": None, "set": [2, Int64(5), 1], "avg": 8 / 3}],
+        ),
         ([{"$sortByCount": "$item"}, {"$limit": 1}], [{"_id": "a", "count": 2}]),
-        ([{"$unwind": "$tags"}, {"$project": {"tags": 1}}], [{"_id": 1, "tags": "x"}, {"_id": 1, "tags": "y"}, {"_id": 3, "tags": "x"}]),
+        (
+            [{"$unwind": "$tags"}, {"$project": {"tags": 1}}],
+            [{"_id": 1, "tags": "x"}, {"_id": 1, "tags": "y"}, {"_id": 3, "tags": "x"}],
+        ),
         (
             [
                 {"$unwind": {"path": "$tags", "preserveNullAndEmptyArrays": True, "includeArrayIndex": "i"}},
@@ -63,12 +71,25 @@ def run(*stages: dict[str, Any]) -> list[dict[str, Any]]:
                 {"_id": 4, "i": None},
             ],
         ),
-        ([{"$match": {"_id": 1}}, {"$set": {"m.k": "$n", "item": "$$REMOVE"}}, {"$unset": ["tags", "n"]}], [{"_id": 1, "m": {"k": 2}}]),
-        ([{"$match": {"_id": 1}}, {"$addFields": {"tags": {"z": 1}}}, {"$project": {"tags": 1}}], [{"_id": 1, "tags": [{"z": 1}, {"z": 1}]}]),
-        ([{"$match": {"_id": 1}}, {"$replaceRoot": {"newRoot": {"i": "$item"}}}], [{"i": "a"}]),
-        ([{"$match": {"_id": 1}}, {"$replaceWith": {"$mergeObjects": [{"z": 1}, {"i": "$item"}]}}], [{"z": 1, "i": "a"}]),
         (
-            [{"$match": {"_id": {"$gte": 3}}}, {"$lookup": {"from": "items", "localField": "item", "foreignField": "_id", "as": "d"}}, {"$project": {"d": 1}}],
+            [{"$match": {"_id": 1}}, {"$set": {"m.k": "$n", "item": "$$REMOVE"}}, {"$unset": ["tags", "n"]}],
+            [{"_id": 1, "m": {"k": 2}}],
+        ),
+        (
+            [{"$match": {"_id": 1}}, {"$addFields": {"tags": {"z": 1}}}, {"$project": {"tags": 1}}],
+            [{"_id": 1, "tags": [{"z": 1}, {"z": 1}]}],
+        ),
+        ([{"$match": {"_id": 1}}, {"$replaceRoot": {"newRoot": {"i": "$item"}}}], [{"i": "a"}]),
+        (
+            [{"$match": {"_id": 1}}, {"$replaceWith": {"$mergeObjects": [{"z": 1}, {"i": "$item"}]}}],
+            [{"z": 1, "i": "a"}],
+        ),
+        (
+            [
+                {"$match": {"_id": {"$gte": 3}}},
+                {"$lookup": {"from": "items", "localField": "item", "foreignField": "_id", "as": "d"}},
+                {"$project": {"d": 1}},
+            ],
             [{"_id": 3, "d": [ITEMS[0]]}, {"_id": 4, "d": []}],
         ),
         (
@@ -81,7 +102,7 @@ def run(*stages: dict[str, Any]) -> list[dict[str, Any]]:
         ),
     ],
     ids=str,
-)  # fmt: skip
+)
 def test_stages(stages: list[dict[str, Any]], expected: list[dict[str, Any]]) -> None:
     """What comes out, to the last bit."""
     result = run(*stages)
@@ -89,7 +110,7 @@ def test_stages(stages: list[dict[str, Any]], expected: list[dict[str, Any]]) ->
 
 
 def test_sums_keep_the_wider_type() -> None:
-    """decimal wins over double, double over int64."""
+    """`decimal` wins over double, double over int64."""
     documents = [{"n": 1}, {"n": 2.5}, {"n": Decimal128("1")}]
     total = {"$group": {"_id": None, "n": {"$sum": "$n"}}}
     assert list(pipeline([total])(documents[:2])) == [{"_id": None, "n": 3.5}]
