@@ -13,7 +13,7 @@ pytest loads plugins in every run of every project that has this package install
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
@@ -88,7 +88,4 @@ def _options(request: pytest.FixtureRequest) -> dict[str, Any]:
 
 def _key(value: Any) -> Any:
     """Something hashable that is equal for equal options; certificates count as objects."""
-    if isinstance(value, list | tuple | set):
-        items: Iterable[Any] = value  # pyright: ignore[reportUnknownVariableType]
-        return tuple(items)
-    return value
+    return tuple(cast("list[Any]", value)) if isinstance(value, list | tuple | set) else value
