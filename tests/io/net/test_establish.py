@@ -149,7 +149,7 @@ async def dribbling_message(reader: asyncio.StreamReader, writer: asyncio.Stream
     [(silent, "the server accepted the TCP connection and has sent nothing"), (dribbling, "has sent only 3 bytes")],
 )
 async def test_a_stalled_handshake_ends_in_time(contexts: Contexts, script: Any, sent: str) -> None:
-    """connectTimeoutMS bounds the TLS handshake, and the error tells what the server did."""
+    """The option connectTimeoutMS bounds the TLS handshake, and the error tells what the server did."""
     async with raw_peer(script) as address:
         with pytest.raises(TLSHandshakeTimeout) as caught:
             await establish(address, contexts.options(), connect_timeout=0.05)
@@ -261,7 +261,7 @@ async def test_a_refused_connection_names_address_and_advice(unused_tcp_port: in
 
 async def test_an_unknown_name_names_the_look_up() -> None:
     """The look-up fails: the phase says so, and the original is the cause."""
-    with pytest.raises(ConnectionFailure, match="nowhere.example.*could not be looked up") as caught:
+    with pytest.raises(ConnectionFailure, match=r"nowhere\.example.*could not be looked up") as caught:
         await establish_by(OSError("no such name"))
     assert caught.value.phase is Phase.DNS
     assert isinstance(caught.value.__cause__, OSError)
