@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from aiomongo_tls.core.uri.mechanisms import EXTERNAL
 from aiomongo_tls.core.uri.option import Support
 from aiomongo_tls.core.uri.registry import OPTIONS
 from aiomongo_tls.errors import ConfigurationError
@@ -116,12 +117,32 @@ def refuse_downgrades(settings: Settings, credential: MongoCredential | None) ->
             raise ConfigurationError(f"{name} means nothing without TLS; add tls=true or leave it out")
     if "ssl_context" in settings:
         _refuse_beside_context(settings)
+    if settings.value("tlsAllowInvalidCertificates") and settings.value("tlsAllowInvalidHostnames") is False:
+        raise ConfigurationError(
+            "tlsAllowInvalidHostnames=false cannot be had beside tlsAllowInvalidCertificates=true, which gives up the "
+            "host name check as well; leave one of them out"
+        )
     if "tlsCertificateKeyFile" not in settings:
         for name in ("tlsCertificateFile", "tlsCertificateKeyFilePassword"):
             if name in settings:
                 raise ConfigurationError(f"{name} needs the key: add tlsCertificateKeyFile")
-    if credential is None or credential.mechanism != "MONGODB-X509":
-        return
+    if credential is None:
+        _refuse_to_be_nobody(settings)
+    elif credential.mechanism == "MONGODB-X509":
+        _refuse_unproven(settings, tls=tls)
+
+
+def _refuse_to_be_nobody(settings: Settings) -> None:
+    """Without a user and a mechanism nobody is authenticated; these options show that somebody should be."""
+    asked = "authMechanismProperties" if "authMechanismProperties" in settings else None
+    # Another database stands in many strings without a user, and the specification wants it ignored.
+    if settings.value("authSource") == EXTERNAL:
+        asked = f"authSource={EXTERNAL}"
+    if asked is not None:
+        raise ConfigurationError(f"{asked} authenticates nobody by itself; add authMechanism=MONGODB-X509")
+
+
+def _refuse_unproven(settings: Settings, *, tls: bool) -> None:
     if not tls:
         raise ConfigurationError("authMechanism=MONGODB-X509 needs TLS; add tls=true and tlsCertificateKeyFile")
     if "tlsCertificateKeyFile" not in settings and "ssl_context" not in settings:

@@ -213,7 +213,7 @@ def test_tls_is_off_by_default() -> None:
         ({"tlsAllowInvalidHostnames": True}, False, True),
         ({"tlsAllowInvalidCertificates": False, "tlsAllowInvalidHostnames": True}, False, True),
         ({"tlsAllowInvalidHostnames": True, "tlsAllowInvalidCertificates": False}, False, True),
-        ({"tlsAllowInvalidHostnames": False, "tlsAllowInvalidCertificates": True}, True, True),
+        ({"tlsAllowInvalidHostnames": True, "tlsAllowInvalidCertificates": True}, True, True),
     ],
 )
 def test_insecure_options(options: dict[str, bool], certificates: bool, hostnames: bool) -> None:
@@ -233,6 +233,14 @@ DOWNGRADES: list[tuple[str, dict[str, Any], str]] = [
     ("tlsAllowInvalidHostnames=false", {}, "tls=true"),
     ("tls=false&tlsAllowInvalidHostnames=true", {}, "tls=true"),
     ("tlsDisableOCSPEndpointCheck=true", {}, "tls=true"),
+    (
+        "tls=true&tlsAllowInvalidCertificates=true&tlsAllowInvalidHostnames=false",
+        {},
+        "tlsAllowInvalidHostnames=false cannot be had beside tlsAllowInvalidCertificates=true",
+    ),
+    ("tls=true&tlsAllowInvalidCertificates=true", {"tlsAllowInvalidHostnames": False}, "tlsAllowInvalidHostnames=fals"),
+    ("tls=true&authSource=$external", {}, "authSource=$external authenticates nobody by itself; add authMechanism"),
+    ("authMechanismProperties=SERVICE_NAME:x", {}, "authMechanismProperties authenticates nobody by itself"),
     ("tls=true", {"tls": False}, "tls in the URI and tls as a keyword disagree"),
     ("ssl=false", {"tls": True}, "tls in the URI and tls as a keyword disagree"),
     ("tlsCertificateFile=chain.pem", {}, "tlsCertificateKeyFile"),
@@ -267,6 +275,8 @@ def test_no_silent_downgrade(text: str, keywords: dict[str, Any], says: str) -> 
         ("tls=true", {"tls": True}),
         ("tls=true&tlsInsecure=true", {}),
         ("tlsAllowInvalidHostnames=true", {"tls": True}),
+        ("authSource=admin", {}),
+        ("authMechanism=MONGODB-X509&authSource=$external", {"tlsCertificateKeyFile": "me.pem"}),
         ("journal=on", {"journal": True}),
         ("authMechanism=MONGODB-X509", {"ssl_context": ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)}),
         ("authMechanism=MONGODB-X509", {"tlsCertificateKeyFile": "me.pem"}),
