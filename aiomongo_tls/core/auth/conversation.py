@@ -48,6 +48,10 @@ Conversation = Generator[CommandDocument, Mapping[str, Any], _T]
 """Yields commands, is sent the decoded replies, returns what it was held for."""
 
 
+# The reply to hello has a few hundred bytes, some thousands in a large replica set.
+_MAX_REPLY = 1024 * 1024
+
+
 def decode_reply(body: bytes) -> dict[str, Any]:
     """Decode the reply to a command of a conversation.
 
@@ -55,8 +59,11 @@ def decode_reply(body: bytes) -> dict[str, Any]:
         body: a BSON document.
 
     Raises:
-        ProtocolError: the bytes are not BSON.
+        ProtocolError: the bytes are not BSON, or too many to be such a reply.
     """
+    # Decoding takes up to thirteen times the memory, and this peer may be anybody.
+    if len(body) > _MAX_REPLY:
+        raise ProtocolError(f"the reply has {len(body)} bytes, expected {_MAX_REPLY} at the most")
     try:
         return bson.decode(body, _CODEC)  # pyright: ignore[reportUnknownMemberType]
     except (BSONError, ValueError, OverflowError, RecursionError) as exc:

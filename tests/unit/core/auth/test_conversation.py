@@ -56,6 +56,14 @@ def test_not_bson(body: bytes):
     assert info.value.__cause__ is not None
 
 
+def test_a_reply_of_any_size_is_not_decoded():
+    """A megabyte is far above what is said before authentication; the byte after it is refused."""
+    padding = b"x" * (1024 * 1024 - len(bson.encode({"a": b""})))
+    assert decode_reply(bson.encode({"a": padding})) == {"a": padding}
+    with pytest.raises(ProtocolError, match="has 1048577 bytes, expected 1048576 at the most"):
+        decode_reply(bson.encode({"a": padding + b"x"}))
+
+
 @given(st.binary(max_size=60))
 def test_random_bytes_raise_nothing_else(data: bytes):
     """Random elements are a document or a ProtocolError."""
