@@ -39,7 +39,8 @@ def explain(
     """The error to raise, with `from exc`, for a failure in a client's TLS handshake or right after it.
 
     Args:
-        exc: what was raised: any ssl.SSLError, ConnectionError, EOFError, TimeoutError.
+        exc: what was raised: any ssl.SSLError, ConnectionError, EOFError, or the operating system's TimeoutError (who
+            sets a time limit tells of it).
         host: the server.
         engine: the connection's engine.
         setup: what it was made of.

@@ -238,8 +238,8 @@ CLOSED_AFTER = Verdict(
 HANDSHAKE_TIMEOUT = Verdict(
     TLSHandshakeTimeout,
     "handshake-timeout",
-    "the TLS handshake did not end in time",
-    "the server accepts connections but hangs, or something in between swallows packets; connectTimeoutMS is the limit",
+    "the server stopped answering in the TLS handshake, or right after it",
+    "the server hangs, or something in between swallows packets (firewall, VPN, a too large MTU)",
 )
 
 _ALERT = re.compile(r"(?:SSLV3|TLSV1|TLSV13|SSL/TLS|TLS)_(?:ALERT_)?(.+)")
