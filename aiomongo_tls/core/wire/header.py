@@ -46,10 +46,6 @@ class MessageHeader(NamedTuple):
     op_code: int
     """The format of what follows."""
 
-    def pack(self) -> bytes:
-        """Write the header as 16 bytes."""
-        return pack_header(*self)
-
     @classmethod
     def unpack(cls, data: bytes | bytearray | memoryview, offset: int = 0) -> MessageHeader:
         """Read a header; nothing is checked.

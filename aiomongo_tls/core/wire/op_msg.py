@@ -88,17 +88,6 @@ def parts(body: bytes, sequences: Sequence[DocumentSequence] = (), flags: int = 
     return pieces
 
 
-def encode(body: bytes, sequences: Sequence[DocumentSequence] = (), flags: int = 0) -> bytes:
-    """Write the payload of an OP_MSG: what follows the header.
-
-    Args:
-        body: the command or reply, a BSON document.
-        sequences: document sequences, each named once.
-        flags: flag bits.
-    """
-    return b"".join(parts(body, sequences, flags))
-
-
 def decode(data: Buffer, start: int = 0, end: int | None = None) -> OpMsg:
     """Read the payload of an OP_MSG.
 

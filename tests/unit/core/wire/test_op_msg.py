@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 
 import bson
@@ -9,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aiomongo_tls.core.wire.op_msg import DocumentSequence, Flags, OpMsg, decode, encode
+from aiomongo_tls.core.wire.op_msg import DocumentSequence, Flags, OpMsg, decode, parts
 from aiomongo_tls.errors import ProtocolError
 
 # {ping: 1, $db: "admin"}: 4 + 10 + 15 + 1 = 30 bytes
@@ -43,6 +44,11 @@ NO_FLAGS = bytes.fromhex("00000000")
 CHECKSUM = bytes.fromhex("01000000")
 BODY = b"\x00"
 SEQUENCE = b"\x01"
+
+
+def encode(body: bytes, sequences: Sequence[DocumentSequence] = (), flags: int = 0) -> bytes:
+    """The payload in one piece."""
+    return b"".join(parts(body, sequences, flags))
 
 
 def test_hand_made_documents_are_what_they_claim():
@@ -167,9 +173,9 @@ sequences = st.lists(
 
 
 @given(st.sampled_from([0, Flags.MORE_TO_COME, Flags.EXHAUST_ALLOWED]), documents, sequences)
-def test_round_trip(flags: int, body: bytes, parts: tuple[DocumentSequence, ...]):
+def test_round_trip(flags: int, body: bytes, beside: tuple[DocumentSequence, ...]):
     """What is encoded is decoded."""
-    assert decode(encode(body, parts, flags)) == OpMsg(flags, body, parts)
+    assert decode(encode(body, beside, flags)) == OpMsg(flags, body, beside)
 
 
 @given(st.binary(max_size=200))
@@ -180,9 +186,9 @@ def test_random_bytes_raise_nothing_else(data: bytes):
 
 
 @given(documents, sequences, st.data())
-def test_damaged_messages_raise_nothing_else(body: bytes, parts: tuple[DocumentSequence, ...], data: st.DataObject):
+def test_damaged_messages_raise_nothing_else(body: bytes, beside: tuple[DocumentSequence, ...], data: st.DataObject):
     """A message with one byte changed or cut off is either a message or a ProtocolError."""
-    payload = bytearray(encode(body, parts))
+    payload = bytearray(encode(body, beside))
     payload[data.draw(st.integers(0, len(payload) - 1))] = data.draw(st.integers(0, 255))
     with suppress(ProtocolError):
         decode(payload[: data.draw(st.integers(0, len(payload)))])

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aiomongo_tls.core.wire.header import MessageHeader, OpCode
+from aiomongo_tls.core.wire.header import MessageHeader, OpCode, pack_header
 from aiomongo_tls.core.wire.legacy import OpQuery
-from aiomongo_tls.core.wire.op_msg import DocumentSequence, Flags, OpMsg, encode
+from aiomongo_tls.core.wire.op_msg import DocumentSequence, Flags, OpMsg, parts
 from aiomongo_tls.core.wire.protocol import Message, Role, WireProtocol
 from aiomongo_tls.core.wire.states import State
 from aiomongo_tls.errors import DocumentTooLarge, InvalidOperation, ProtocolError
@@ -62,8 +62,8 @@ def server() -> WireProtocol:
 
 def reply(response_to: int, *, request_id: int = 9, flags: int = 0, body: bytes = OK) -> bytes:
     """A framed reply that no server protocol would send."""
-    payload = encode(body, flags=flags)
-    return MessageHeader(16 + len(payload), request_id, response_to, OpCode.MSG).pack() + payload
+    payload = b"".join(parts(body, flags=flags))
+    return pack_header(16 + len(payload), request_id, response_to, OpCode.MSG) + payload
 
 
 def only(messages: Iterable[Message]) -> Message:
@@ -278,7 +278,7 @@ class TestTurns:
 
 
 def header(length: int, *, response_to: int = 1, op_code: int = 2013) -> bytes:
-    return MessageHeader(length, 1, response_to, op_code).pack()
+    return pack_header(length, 1, response_to, op_code)
 
 
 class TestViolations:
@@ -438,7 +438,7 @@ class TestMemory:
         """
         body = bson.encode({"a": b"\1" * 15_999_000})
         sequence = DocumentSequence("documents", (body, body, body))
-        payload = encode(OK, [sequence])
+        payload = b"".join(parts(OK, [sequence]))
         message = header(16 + len(payload)) + payload
         assert 47_900_000 < len(message) <= 48_000_000
         client.send_request(PING)
@@ -483,8 +483,8 @@ def test_any_chunking_gives_the_same_messages(script: list[tuple[bytes, list[byt
     """However the stream is cut, the same messages come out."""
     client, server = WireProtocol(Role.CLIENT), WireProtocol(Role.SERVER)
     stream = b""
-    for body, parts, _ in script[:-1]:
-        stream += client.send_request(body, [DocumentSequence("d", tuple(parts))], flags=Flags.MORE_TO_COME)
+    for body, documents, _ in script[:-1]:
+        stream += client.send_request(body, [DocumentSequence("d", tuple(documents))], flags=Flags.MORE_TO_COME)
     stream += client.send_request(script[-1][0])
     messages = [message for chunk in cut(stream, places) for message in server.receive_data(chunk)]
     assert messages == WireProtocol(Role.SERVER).receive_data(stream)
