@@ -173,7 +173,9 @@ class Topology:
                         # The operation was in too much of a hurry; that tells nothing about the server.
                         raise
                     self._is_proven = False
-                    self._fault = last = exc
+                    if last is None or not (is_last and isinstance(exc, TimeoutError)):
+                        # An attempt that the limit cut short tells less than the one before, which came to an end.
+                        self._fault = last = exc
                 else:
                     self._is_proven = True
                     self._fault = None
