@@ -60,7 +60,8 @@ def authenticate(
         NotPrimaryError: the server is going away.
         OperationFailure: the server could not decide now, or is overloaded.
     """
-    if speculative_reply is not None:
+    # A success has no `ok` of its own, and a failure is left out; whoever sends one all the same is asked again.
+    if speculative_reply is not None and speculative_reply.get("ok", 1) == 1:
         return
     reply = yield CommandDocument(_SOURCE, speculative(credential), Phase.AUTH)
     if reply.get("ok") != 1:

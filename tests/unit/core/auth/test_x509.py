@@ -41,8 +41,11 @@ def test_user_only_if_given():
 
 
 def test_speculation_answered():
-    """A speculative reply ends the authentication: nothing is sent."""
+    """A speculative reply ends the authentication: nothing is sent. One that tells of a failure does not."""
     assert talk(ANONYMOUS, {"dbname": "$external", "user": "CN=Ada"}) == []
+    assert talk(ANONYMOUS, {"ok": 1.0, "dbname": "$external", "user": "CN=Ada"}) == []
+    with pytest.raises(AuthenticationFailed):
+        talk(ANONYMOUS, REFUSED, REFUSED)
 
 
 @pytest.mark.parametrize("credential", [ANONYMOUS, NAMED])
@@ -63,7 +66,8 @@ def test_refused():
     assert error.hint is not None
     assert 'createUser: "CN=Ada"' in error.hint
     assert str(error).startswith(
-        "db.example.net:27017: MONGODB-X509: Authentication failed. (code 18 AuthenticationFailed) [unknown-user]; hint: "
+        "db.example.net:27017: MONGODB-X509: Authentication failed. (code 18 AuthenticationFailed) [unknown-user]; "
+        "hint: "
     )
 
 
