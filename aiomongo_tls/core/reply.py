@@ -184,4 +184,5 @@ def _mapping(value: Mapping[str, Any] | None) -> Mapping[str, Any]:
 
 
 def _sequence(value: Sequence[Any] | None) -> Sequence[Any]:
-    return value if isinstance(value, Sequence) else ()
+    # Text is a sequence, too.
+    return value if isinstance(value, Sequence) and not isinstance(value, str | bytes) else ()

@@ -155,6 +155,14 @@ def test_no_write_concern_error():
     raise_for_write_concern({"ok": 1})
 
 
+def test_text_is_no_list_of_labels_or_errors() -> None:
+    """Its letters would be taken for them."""
+    with pytest.raises(OperationFailure) as info:
+        raise_for_reply({"ok": 0, "errmsg": "x", "errorLabels": "RetryableWriteError"})
+    assert not info.value.has_error_label("R")
+    raise_for_write({"ok": 1, "writeErrors": "none"})
+
+
 FIELDS = ("ok", "code", "codeName", "errmsg", "errorLabels", "writeErrors", "writeConcernError")
 STRANGE = (None, True, 0, 1, -1, 2**70, 1.5, math.nan, "x", b"x", [], [1, "a"], {}, [{}], {"code": "x"}, {"errInfo": 1})
 
