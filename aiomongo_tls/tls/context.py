@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import ssl
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
 
@@ -42,7 +42,7 @@ class TLSSetup:
     Args:
         context: the SSLContext, shared with whoever has the same fingerprint.
         fingerprint: stands for everything that makes two contexts differ.
-        material: the content that went into it.
+        material: the content that went into it, but for the private key and its password.
         options: the options that led to it.
     """
 
@@ -70,7 +70,9 @@ def shared_context(options: TLSOptions) -> TLSSetup:
         context = _contexts.get(key)
         if context is None:
             context = _contexts[key] = build_context(material, options)
-    return TLSSetup(context=context, fingerprint=key, material=material, options=options)
+    # From here on OpenSSL alone holds the private key.
+    public = replace(material, key=None, password=None)
+    return TLSSetup(context=context, fingerprint=key, material=public, options=options)
 
 
 def build_context(material: TLSMaterial, options: TLSOptions) -> ssl.SSLContext:

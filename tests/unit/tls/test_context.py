@@ -112,6 +112,21 @@ class TestSharing:
         assert other.context is not first.context
         assert second.options.ca_file == kit.ca_pem
 
+    def test_the_private_key_stays_with_openssl(self, kit: CertKit) -> None:
+        """The certificate is kept, because explanations name it."""
+        locked = kit.client("ada", password="secret")
+        setup = shared_context(
+            TLSOptions(
+                enabled=True,
+                ca_file=kit.ca_pem,
+                certificate_key_file=locked.pem,
+                certificate_key_file_password="secret",
+            )
+        )
+        assert (setup.material.key, setup.material.password) == (None, None)
+        assert setup.material.chain is not None
+        assert setup.material.leaf_der is not None
+
     def test_it_is_gone_with_its_last_user(self, kit: CertKit) -> None:
         """A rotated certificate does not leave its context behind."""
         setup = shared_context(TLSOptions(enabled=True, ca_file=kit.client("only here").certificate_chain_pem))
