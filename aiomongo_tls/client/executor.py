@@ -74,6 +74,7 @@ class Executor:
         self._is_single = len(options.seeds) == 1 and not options.replica_set and not options.load_balanced
         # Whether there may be something open, so that forgetting to close it is worth a warning.
         self._is_used = False
+        self._is_closed = False
         self._closing: asyncio.Task[None] | None = None
         # Cursors that are open on the server and that nobody reads any more.
         self._abandoned: deque[Batch] = deque()
@@ -94,6 +95,8 @@ class Executor:
         Raises:
             MongoError: there cannot be one, or not in time.
         """
+        if self._is_closed:
+            raise InvalidOperation("the client is closed")
         self._is_used = True
         await self._topology.open(self.deadline())
 
@@ -136,7 +139,7 @@ class Executor:
         Raises:
             MongoError: no connection, no reply, or a reply that is an error.
         """
-        if self._closing is not None:
+        if self._is_closed:
             raise InvalidOperation("the client is closed")
         if self._abandoned:
             self._reap()
@@ -230,7 +233,7 @@ class Executor:
             )
 
     async def _kill_abandoned(self) -> None:
-        while self._abandoned and self._closing is None:
+        while self._abandoned and not self._is_closed:
             batch = self._abandoned.popleft()
             session = ImplicitSession(self.sessions)
             try:
@@ -256,6 +259,7 @@ class Executor:
         A cancelled caller gets its CancelledError when it is done.
         """
         if self._closing is None:
+            self._is_closed = True
             self._closing = asyncio.get_running_loop().create_task(
                 self._close(), name="aiomongo_tls close", context=Context()
             )
@@ -263,13 +267,12 @@ class Executor:
 
     def abort(self) -> None:
         """Close every connection at once, without a word to the server. Plain and idempotent."""
-        self._is_used = False
+        self._is_closed = True
         if self._reaper is not None:
             self._reaper.cancel()
         self._topology.abort()
 
     async def _close(self) -> None:
-        self._is_used = False
         loop = asyncio.get_running_loop()
         end = loop.time() + CLOSE_LIMIT
         try:
@@ -304,7 +307,7 @@ class Executor:
             self._topology.check_in(connection)
 
     def __del__(self) -> None:
-        if getattr(self, "_is_used", False):
+        if getattr(self, "_is_used", False) and not self._is_closed:
             warnings.warn(
                 "a client was not closed; use `async with AsyncClient.connect(...)`, or await its close()",
                 ResourceWarning,

@@ -72,7 +72,8 @@ def kill_cursors_document(collection: str, cursor_ids: Sequence[int]) -> dict[st
 def next_batch_size(batch_size: int, limit: int, retrieved: int) -> int:
     """How many documents the next getMore asks for; 0 for the server's choice.
 
-    The server does not know the cursor's limit any more, so the last batch is cut to what is missing.
+    The last batch is cut to what is missing (command monitoring suite, "find event with a getmore"). Servers since
+    MongoDB 5.0 leave a cursor open whose batch ends exactly there; then it is killed.
     """
     if limit <= 0:
         return batch_size

@@ -52,7 +52,7 @@ async def test_first_operation(aiomongo_server: MongoTestServer, where: Any, pha
 
 @pytest.mark.parametrize(("where", "phase"), STALLS)
 async def test_connecting(aiomongo_server: MongoTestServer, where: Any, phase: Phase) -> None:
-    """connectTimeoutMS bounds each attempt and is named as the cause where serverSelectionTimeoutMS ends it all."""
+    """ConnectTimeoutMS bounds each attempt and is named as the cause where serverSelectionTimeoutMS ends it all."""
     aiomongo_server.stalls(where)
     with ends_in_time(), pytest.raises(ServerSelectionTimeoutError) as caught:
         await AsyncClient.connect(aiomongo_server.uri(), connectTimeoutMS=100, serverSelectionTimeoutMS=LIMIT * 1000)
@@ -99,7 +99,7 @@ async def test_short_budgets_cause_no_storm(aiomongo_server: MongoTestServer) ->
 
 
 async def test_cancelled_from_outside(aiomongo_server: MongoTestServer) -> None:
-    """asyncio's own timeout around an operation works as well."""
+    """Asyncio's own timeout around an operation works as well."""
     aiomongo_server.on("find").answers_after(60)
     async with AsyncClient.connect(aiomongo_server.uri()) as client:
         with ends_in_time(), pytest.raises(TimeoutError):

@@ -51,5 +51,5 @@ def test_get_more_says_only_what_was_asked() -> None:
     [(0, 0, 5, 0), (3, 0, 5, 3), (0, 10, 4, 6), (3, 10, 4, 3), (3, 10, 8, 2)],
 )
 def test_the_last_batch_is_cut_to_what_is_missing(batch_size: int, limit: int, retrieved: int, expected: int) -> None:
-    """The server does not know the limit any more."""
+    """A limit holds for the cursor, a batch size for each batch."""
     assert next_batch_size(batch_size, limit, retrieved) == expected
