@@ -8,5 +8,4 @@ _AWS = "contradicts a newer case of the same file: since 2025-09 AWS credentials
 
 SKIPS: dict[str, str] = {
     f"{_AUTH}::should use username and password if specified (MONGODB-AWS)": _AWS,
-    f"{_AUTH}::should use username, password and session token if specified (MONGODB-AWS)": _AWS,
 }
