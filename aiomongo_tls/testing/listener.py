@@ -2,13 +2,14 @@
 
 Who may touch what. Everything here runs on the listener's loop, except `start()`, `stop()` and `call()`, which any
 other thread calls and which wait until the loop has done it. The loop's thread waits for no other: the lock of
-`Backstage` is held only for as long as a command runs.
+`Backend` is held only for as long as a command runs.
 """
 
 from __future__ import annotations
 
 import asyncio
 import socket
+import ssl
 import threading
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Literal, TypeVar
@@ -19,10 +20,9 @@ from aiomongo_tls.testing.stalling import HalfHandshake, Silence
 from aiomongo_tls.tls.engine import TLSEngine
 
 if TYPE_CHECKING:
-    import ssl
     from collections.abc import Callable
 
-    from aiomongo_tls.testing.backstage import Backstage
+    from aiomongo_tls.testing.backend import Backend
 
 T = TypeVar("T")
 
@@ -36,17 +36,17 @@ class Listener:
     Args:
         host: the address to listen on.
         port: the port; 0 for a free one, which is then kept.
-        backstage: the server's memory.
+        backend: the server's memory.
     """
 
-    def __init__(self, host: str, port: int, backstage: Backstage) -> None:
+    def __init__(self, host: str, port: int, backend: Backend) -> None:
         self.host = host
         self.port = port
         self.peers: set[Peer] = set()
         # What new connections get; replaced as a whole.
         self.context: ssl.SSLContext | None = None
         self.stall: Stall | None = None
-        self._backstage = backstage
+        self._backend = backend
         self._accepted = 0
         self._stalled: set[Silence] = set()
         # A refused client's stream is told as lost while its socket still waits for the client to read the alert.
@@ -146,7 +146,7 @@ class Listener:
         if self.stall == "handshake" and self.context is not None:
             return HalfHandshake(self._stalled, TLSEngine(self.context, server_side=True))
         self._accepted += 1
-        peer = Peer(self._accepted, self._backstage, self._lost, silent=self.stall is not None)
+        peer = Peer(self._accepted, self._backend, self._lost, silent=self.stall is not None)
         engine = None if self.context is None else TLSEngine(self.context, server_side=True)
         transport = Transport(peer, engine=engine)
         peer.attach(transport)
@@ -156,5 +156,5 @@ class Listener:
 
     def _lost(self, peer: Peer, error: Exception | None) -> None:
         self.peers.discard(peer)
-        if error is not None and peer.connection.tls and not peer.spoke:
-            self._backstage.failed_handshakes.append(error)
+        if isinstance(error, ssl.SSLError) and not peer.spoke:
+            self._backend.failed_handshakes.append(error)

@@ -20,13 +20,12 @@ from aiomongo_tls.testing.data.values import is_array, is_document
 from aiomongo_tls.testing.failures import CommandError, ErrorCode
 from aiomongo_tls.testing.recording import RecordedCommand
 from aiomongo_tls.testing.scenario import Answers, Garbles, HangsUp, Replies, Rule
-from aiomongo_tls.tls.subject import subject_rfc2253
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from aiomongo_tls.net.transport import Transport
-    from aiomongo_tls.testing.backstage import Backstage
+    from aiomongo_tls.testing.backend import Backend
     from aiomongo_tls.testing.data.values import Document
 
 _CODEC: CodecOptions[dict[str, Any]] = CodecOptions(
@@ -40,7 +39,7 @@ class Peer:
 
     Args:
         number: the server's number for it.
-        backstage: its server's memory.
+        backend: its server's memory.
         on_lost: told once when the connection has ended, with what broke it.
         silent: whether to read and never answer.
     """
@@ -48,15 +47,15 @@ class Peer:
     def __init__(
         self,
         number: int,
-        backstage: Backstage,
+        backend: Backend,
         on_lost: Callable[[Peer, Exception | None], None],
         *,
         silent: bool = False,
     ) -> None:
-        self.connection = ConnectionState(id=number, certificate_subject=self._certificate_subject)
+        self.connection = ConnectionState(id=number)
         self.transport: Transport | None = None
         self.spoke = False
-        self._backstage = backstage
+        self._backend = backend
         self._on_lost = on_lost
         self._silent = silent
         self._wire = WireProtocol(Role.SERVER)
@@ -69,14 +68,14 @@ class Peer:
     def attach(self, transport: Transport) -> None:
         """Take the byte stream that this peer talks over."""
         self.transport = transport
-        self.connection.tls = transport.engine is not None
 
     def data_received(self, data: bytes) -> None:
         """Take bytes of the stream; a client that breaks the protocol is hung up on, as mongod does."""
-        self.spoke = True
-        if not self.connection.address and self.transport is not None:
+        if not self.spoke and self.transport is not None:
+            self.spoke = True
             host, port = (self.transport.peername or ("", 0))[:2]
             self.connection.address = f"{host}:{port}"
+            self.connection.tls = self.transport.info
         try:
             self._waiting.extend(self._wire.receive_data(data))
         except ProtocolError:
@@ -114,7 +113,7 @@ class Peer:
             wants_reply=_wants_reply(message),
             op_query=isinstance(message.content, OpQuery),
         )
-        rule = self._backstage.record(command)
+        rule = self._backend.record(command)
         if self._silent:
             return
         if rule is not None and rule.delay:
@@ -130,7 +129,7 @@ class Peer:
     def _act(self, message: Message, command: RecordedCommand, rule: Rule | None) -> None:
         act = Answers() if rule is None else rule.act
         if isinstance(act, Answers):
-            self._reply(message, self._backstage.carry_out(command, self.connection))
+            self._reply(message, self._backend.carry_out(command, self.connection))
         elif isinstance(act, Replies):
             self._reply(message, dict(act.document))
         elif isinstance(act, HangsUp):
@@ -152,12 +151,6 @@ class Peer:
     def _close(self) -> None:
         if self.transport is not None:
             self.transport.close()
-
-    def _certificate_subject(self) -> str | None:
-        info = self.transport.info if self.transport is not None else None
-        if info is None or not info.peer_certificate:
-            return None
-        return subject_rfc2253(info.peer_certificate["subject"])
 
 
 def _wants_reply(message: Message) -> bool:

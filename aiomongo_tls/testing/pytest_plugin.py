@@ -13,12 +13,13 @@ pytest loads plugins in every run of every project that has this package install
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from aiomongo_tls.testing.certs import CertKit
     from aiomongo_tls.testing.server import MongoTestServer
 

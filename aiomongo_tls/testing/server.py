@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, Final, Self, Unpack
 from urllib.parse import quote
 
 from aiomongo_tls.address import ServerAddress
-from aiomongo_tls.testing.backstage import Backstage
-from aiomongo_tls.testing.commands.request import ConnectionState, Stage
+from aiomongo_tls.testing.backend import Backend
+from aiomongo_tls.testing.commands.request import ConnectionState, ServerState
 from aiomongo_tls.testing.listener import Listener, Stall
 from aiomongo_tls.testing.tls_context import MODES, TLSMode, server_context
 from aiomongo_tls.testing.users import Users
@@ -88,8 +88,8 @@ class MongoTestServer:
         self._certificate = certificate
         self._versions = (minimum_version, maximum_version)
         self._users = None if users is None else list(users)
-        self._backstage = Backstage(self._new_stage)
-        self._listener = Listener(host, port, self._backstage)
+        self._backend = Backend(self._new_state)
+        self._listener = Listener(host, port, self._backend)
 
     # Life
 
@@ -116,7 +116,7 @@ class MongoTestServer:
     def _start_afresh(self) -> None:
         self._listener.drop_connections()
         self._listener.stall = None
-        self._backstage.reset()
+        self._backend.reset()
 
     def __enter__(self) -> Self:
         return self.start()
@@ -223,27 +223,27 @@ class MongoTestServer:
             ValueError: MongoDB spells that subject another way.
         """
 
-        def add(stage: Stage) -> None:
-            stage.users.add(user)
-            stage.access_control = True
+        def add(state: ServerState) -> None:
+            state.users.add(user)
+            state.access_control = True
 
-        self._backstage.with_stage(add)
+        self._backend.with_state(add)
 
     def remove_user(self, user: Certificate | str) -> None:
         """Let somebody log in no longer; connections on which he is logged in stay."""
-        self._backstage.with_stage(lambda stage: stage.users.remove(user))
+        self._backend.with_state(lambda state: state.users.remove(user))
 
     def _context(self) -> ssl.SSLContext:
         minimum, maximum = self._versions
         return server_context(self.certificate, self.certs.ca_pem, mode=self.tls, minimum=minimum, maximum=maximum)
 
-    def _new_stage(self) -> Stage:
+    def _new_state(self) -> ServerState:
         users: list[Certificate | str] = []
         if self._users is not None:
             users = self._users
         elif self.tls != "off" and self.client_certificate is not None:
             users = [self.client_certificate]
-        return Stage(users=Users(users), access_control=bool(users))
+        return ServerState(users=Users(users), access_control=bool(users))
 
     # What a test scripts and reads
 
@@ -254,7 +254,7 @@ class MongoTestServer:
             commands: their names in any case; `hello` covers the legacy spellings, `*` is every command.
             where: tells which of them are meant; all if None. Called on the server's thread.
         """
-        return self._backstage.scenario.on(commands, where)
+        return self._backend.scenario.on(commands, where)
 
     def stalls(self, where: Stall | None) -> None:
         """Stop answering new connections: `accept` before TLS, `handshake` in the middle of it, `hello` after it.
@@ -271,7 +271,7 @@ class MongoTestServer:
     @property
     def commands(self) -> list[RecordedCommand]:
         """The commands received so far, oldest first; hello and authentication included."""
-        return self._backstage.log.all()
+        return self._backend.log.all()
 
     def commands_named(self, *names: str) -> list[RecordedCommand]:
         """The commands of these names received so far, oldest first."""
@@ -288,7 +288,7 @@ class MongoTestServer:
         Raises:
             TimeoutError: they have not come.
         """
-        return self._backstage.log.wait_for(lambda command: command.name in names, count, timeout)
+        return self._backend.log.wait_for(lambda command: command.name in names, count, timeout)
 
     @property
     def connections(self) -> list[ConnectionState]:
@@ -298,7 +298,7 @@ class MongoTestServer:
     @property
     def failed_handshakes(self) -> list[Exception]:
         """Why TLS handshakes failed, as the server saw it, oldest first."""
-        return list(self._backstage.failed_handshakes)
+        return list(self._backend.failed_handshakes)
 
 
 def _spelled(value: Any) -> str:

@@ -47,7 +47,7 @@ def aggregate(request: Request) -> Document:
     if output is not None:
         _write(request, output, target, list(documents))
         documents = ()
-    return {"cursor": request.stage.cursors.open(collection.namespace, _encoded(documents), batch_size=batch_size)}
+    return {"cursor": request.server.cursors.open(collection.namespace, _encoded(documents), batch_size=batch_size)}
 
 
 def _without_collection(stages: Any) -> Document:
@@ -66,7 +66,7 @@ def _leading_match(collection: Collection, stages: Any) -> Iterable[Document]:
 
 
 def _documents(request: Request, name: str) -> Iterable[Document]:
-    found = request.stage.store.find(request.database, name)
+    found = request.server.store.find(request.database, name)
     return [] if found is None else [record.document for record in found.select({})]
 
 
@@ -96,7 +96,7 @@ def _namespace(request: Request, target: Any, stage: str) -> tuple[str, str]:
 
 def _out(request: Request, target: Any, documents: list[Document]) -> None:
     database, name = _namespace(request, target, "$out")
-    store = request.stage.store
+    store = request.server.store
     new = Collection(f"{database}.{name}")
     old = store.create(database, name)
     for definition in old.indexes[1:]:
@@ -122,7 +122,7 @@ def _merge(request: Request, target: Any, documents: list[Document]) -> None:
     if isinstance(matched, list) or matched not in _WHEN_MATCHED or not_matched not in _WHEN_NOT_MATCHED:
         raise not_here(f"$merge with whenMatched {matched!r}, whenNotMatched {not_matched!r}")
     database, name = _namespace(request, fields.required("into"), "$merge")
-    collection = request.stage.store.create(database, name)
+    collection = request.server.store.create(database, name)
     for document in documents:
         existing = next(iter(collection.select({"_id": {"$eq": document["_id"]}})), None)
         if existing is None and not_matched == "insert":

@@ -46,19 +46,19 @@ def log_in(request: Request, database: str, command: Mapping[str, Any]) -> Docum
     if mechanism != X509:
         raise _no_mechanism(mechanism)
     connection = request.connection
-    if not connection.tls:
+    if connection.tls is None:
         raise CommandError(
             ErrorCode.ProtocolError, "SSL support is required for the MONGODB-X509 mechanism; this server has no TLS."
         )
     if database != EXTERNAL:
         raise CommandError(ErrorCode.ProtocolError, "X.509 authentication must always use the $external database.")
-    subject = connection.certificate_subject()
+    subject = connection.certificate_subject
     if subject is None:
         raise CommandError(ErrorCode.AuthenticationFailed, "No verified subject name available from client")
     user = command.get("user", subject)
     if user != subject:
         raise CommandError(ErrorCode.AuthenticationFailed, "There is no x.509 client certificate matching the user.")
-    if subject not in request.stage.users:
+    if subject not in request.server.users:
         raise CommandError(ErrorCode.AuthenticationFailed, "Authentication failed.")
     connection.user = subject
     return {"dbname": EXTERNAL, "user": subject}
@@ -100,10 +100,10 @@ def create_user(request: Request) -> Document:
     """Make a subject a user. Roles are taken and not looked at: whoever is logged in may do everything."""
     Fields(request.name, request.document, ("roles", "customData", "authenticationRestrictions"))
     name = _external_user(request)
-    if name in request.stage.users:
+    if name in request.server.users:
         raise CommandError(51003, f'User "{name}@$external" already exists')
     try:
-        request.stage.users.add(name)
+        request.server.users.add(name)
     except ValueError as exc:
         raise CommandError(ErrorCode.BadValue, str(exc)) from exc
     return {}
@@ -113,9 +113,9 @@ def drop_user(request: Request) -> Document:
     """Make a subject a user no longer."""
     Fields(request.name, request.document, ())
     name = _external_user(request)
-    if name not in request.stage.users:
+    if name not in request.server.users:
         raise CommandError(ErrorCode.UserNotFound, f"User '{name}@$external' not found")
-    request.stage.users.remove(name)
+    request.server.users.remove(name)
     return {}
 
 

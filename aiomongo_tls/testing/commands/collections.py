@@ -33,9 +33,9 @@ def create(request: Request) -> Document:
     fields.simple_collation()
     fields.refuse(*(name for name in _CREATE if name not in {"collation", "validationLevel", "validationAction"}))
     name = request.collection_name()
-    if request.stage.store.find(request.database, name) is not None:
+    if request.server.store.find(request.database, name) is not None:
         raise CommandError(ErrorCode.NamespaceExists, f"Collection already exists. NS: {request.database}.{name}")
-    request.stage.store.create(request.database, name)
+    request.server.store.create(request.database, name)
     return {}
 
 
@@ -43,16 +43,16 @@ def drop(request: Request) -> Document:
     """Remove a collection; since MongoDB 7.0 it need not be there."""
     Fields("drop", request.document, ())
     name = request.collection_name()
-    found = request.stage.store.find(request.database, name)
-    request.stage.store.drop(request.database, name)
+    found = request.server.store.find(request.database, name)
+    request.server.store.drop(request.database, name)
     return {} if found is None else {"nIndexesWas": len(found.indexes), "ns": found.namespace}
 
 
 def drop_database(request: Request) -> Document:
     """Remove a database."""
     Fields("dropDatabase", request.document, ())
-    was_there = bool(request.stage.store.collections(request.database))
-    request.stage.store.drop_database(request.database)
+    was_there = bool(request.server.store.collections(request.database))
+    request.server.store.drop_database(request.database)
     return {"dropped": request.database} if was_there else {}
 
 
@@ -61,7 +61,7 @@ def rename_collection(request: Request) -> Document:
     fields = Fields("renameCollection", request.document, ("to", "dropTarget"))
     source, target = str(request.argument), str(fields.required("to"))
     (database, _, name), (new_database, _, new_name) = source.partition("."), target.partition(".")
-    store = request.stage.store
+    store = request.server.store
     found = store.find(database, name)
     if found is None:
         raise CommandError(ErrorCode.NamespaceNotFound, f"Source collection {source} does not exist")
@@ -81,7 +81,7 @@ def list_collections(request: Request) -> Document:
     fields = Fields("listCollections", request.document, ("filter", "nameOnly", "cursor", "authorizedCollections"))
     options = Fields("listCollections.cursor", fields.document("cursor"), ("batchSize",), generic=False)
     matches = matcher(fields.document("filter"))
-    entries = (_description(request.database, name) for name in request.stage.store.collections(request.database))
+    entries = (_description(request.database, name) for name in request.server.store.collections(request.database))
     if fields.flag("nameOnly"):
         entries = ({"name": entry["name"], "type": entry["type"]} for entry in entries)
     return _cursor(request, "$cmd.listCollections", filter(matches, entries), options)
@@ -101,7 +101,7 @@ def _description(database: str, name: str) -> Document:
 
 def _cursor(request: Request, name: str, entries: Iterable[Document], options: Fields) -> Document:
     return {
-        "cursor": request.stage.cursors.open(
+        "cursor": request.server.cursors.open(
             f"{request.database}.{name}", map(bson.encode, entries), batch_size=options.whole("batchSize")
         )
     }
@@ -111,7 +111,7 @@ def list_databases(request: Request) -> Document:
     """The databases with their sizes."""
     fields = Fields("listDatabases", request.document, ("filter", "nameOnly", "authorizedDatabases"))
     matches = matcher(fields.document("filter"))
-    store = request.stage.store
+    store = request.server.store
     entries: list[Document] = [
         {"name": name, "sizeOnDisk": sum(c.size for c in store.collections(name).values()), "empty": False}
         for name in store.databases()

@@ -44,7 +44,7 @@ def host_info(request: Request) -> Document:
     """The machine."""
     Fields("hostInfo", request.document, ())
     return {
-        "system": {"currentTime": request.stage.now(), "hostname": platform.node(), "cpuAddrSize": 64},
+        "system": {"currentTime": request.server.now(), "hostname": platform.node(), "cpuAddrSize": 64},
         "os": {"type": platform.system(), "name": platform.platform(), "version": platform.release()},
         "extra": {},
     }

@@ -125,7 +125,7 @@ def _run(request: Request) -> Document:
         if request.name in ELSEWHERE:
             raise not_here(f"the command {request.name}")
         raise CommandError(ErrorCode.CommandNotFound, f"no such command: '{request.name}'")
-    if command.needs_user and request.stage.access_control and request.connection.user is None:
+    if command.needs_user and request.server.access_control and request.connection.user is None:
         raise CommandError(ErrorCode.Unauthorized, f"Command {request.name} requires authentication")
     if command.admin_only and request.database != "admin":
         raise CommandError(ErrorCode.Unauthorized, f"{request.name} may only be run against the admin database.")

@@ -37,7 +37,7 @@ def hello(request: Request) -> Document:
         "maxBsonObjectSize": MAX_DOCUMENT_SIZE,
         "maxMessageSizeBytes": MAX_MESSAGE_SIZE,
         "maxWriteBatchSize": MAX_WRITE_BATCH,
-        "localTime": request.stage.now(),
+        "localTime": request.server.now(),
         "logicalSessionTimeoutMinutes": 30,
         "connectionId": request.connection.id,
         "minWireVersion": 0,

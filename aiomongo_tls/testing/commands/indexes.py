@@ -22,8 +22,8 @@ def create_indexes(request: Request) -> Document:
     if not definitions:
         raise CommandError(ErrorCode.BadValue, "Must specify at least one index to create")
     name = request.collection_name()
-    existed = request.stage.store.find(request.database, name) is not None
-    collection = request.stage.store.create(request.database, name)
+    existed = request.server.store.find(request.database, name) is not None
+    collection = request.server.store.create(request.database, name)
     before = len(collection.indexes)
     made: list[str] = []
     try:
@@ -34,7 +34,7 @@ def create_indexes(request: Request) -> Document:
         for index in made:
             collection.drop_index(index)
         if not existed:
-            request.stage.store.drop(request.database, name)
+            request.server.store.drop(request.database, name)
         raise
     reply: Document = {
         "numIndexesBefore": before,
@@ -53,7 +53,7 @@ def list_indexes(request: Request) -> Document:
     collection = _existing(request)
     definitions = map(bson.encode, collection.indexes)
     return {
-        "cursor": request.stage.cursors.open(collection.namespace, definitions, batch_size=options.whole("batchSize"))
+        "cursor": request.server.cursors.open(collection.namespace, definitions, batch_size=options.whole("batchSize"))
     }
 
 
@@ -83,7 +83,7 @@ def _names(collection: Collection, wanted: Any) -> list[str]:
 
 def _existing(request: Request) -> Collection:
     name = request.collection_name()
-    found = request.stage.store.find(request.database, name)
+    found = request.server.store.find(request.database, name)
     if found is None:
         raise CommandError(ErrorCode.NamespaceNotFound, f"ns does not exist: {request.database}.{name}")
     return found

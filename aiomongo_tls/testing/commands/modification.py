@@ -41,14 +41,14 @@ def find_and_modify(request: Request) -> Document:
             value = record.document
             collection.remove(record)
     elif record is not None:
-        after = apply(record.document, Occasion(now=request.stage.now(), query=query))
+        after = apply(record.document, Occasion(now=request.server.now(), query=query))
         if not identical(record.document, after):
             collection.replace(after)
         status = {"n": 1, "updatedExisting": True}
         value = after if fields.flag("new") else record.document
     elif fields.flag("upsert"):
-        inserted = upserted(query, change, apply, request.stage.now())
-        request.stage.store.create(request.database, request.collection_name()).insert(inserted)
+        inserted = upserted(query, change, apply, request.server.now())
+        request.server.store.create(request.database, request.collection_name()).insert(inserted)
         status = {"n": 1, "updatedExisting": False, "upserted": inserted["_id"]}
         value = inserted if fields.flag("new") else None
     else:

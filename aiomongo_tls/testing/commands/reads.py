@@ -43,7 +43,7 @@ def find(request: Request) -> Document:
     records = sliced(records, fields.whole("skip"), fields.whole("limit"))
     projection = fields.document("projection")
     return {
-        "cursor": request.stage.cursors.open(
+        "cursor": request.server.cursors.open(
             collection.namespace,
             _projected(records, projection),
             batch_size=fields.whole("batchSize"),
@@ -86,7 +86,7 @@ def get_more(request: Request) -> Document:
     if "maxTimeMS" in fields:
         raise CommandError(ErrorCode.BadValue, "cannot set maxTimeMS on getMore command for a non-awaitData cursor")
     namespace = f"{request.database}.{fields.string('collection')}"
-    return {"cursor": request.stage.cursors.more(number, namespace, fields.whole("batchSize"))}
+    return {"cursor": request.server.cursors.more(number, namespace, fields.whole("batchSize"))}
 
 
 def kill_cursors(request: Request) -> Document:
@@ -94,7 +94,7 @@ def kill_cursors(request: Request) -> Document:
     fields = Fields("killCursors", request.document, ("cursors",))
     fields.required("cursors")
     numbers = [number for item in fields.array("cursors") if (number := integer(item)) is not None]
-    killed, missing = request.stage.cursors.kill(numbers)
+    killed, missing = request.server.cursors.kill(numbers)
     return {"cursorsKilled": killed, "cursorsNotFound": missing, "cursorsAlive": [], "cursorsUnknown": []}
 
 

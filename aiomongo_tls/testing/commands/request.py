@@ -11,11 +11,13 @@ from aiomongo_tls.testing.data.collection import Collection
 from aiomongo_tls.testing.failures import CommandError, ErrorCode
 from aiomongo_tls.testing.store import MemoryStore, Store
 from aiomongo_tls.testing.users import Users
+from aiomongo_tls.tls.subject import subject_rfc2253
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from aiomongo_tls.testing.data.values import Document
+    from aiomongo_tls.tls.engine import TLSInfo
 
 
 def _utc_now() -> datetime.datetime:
@@ -25,7 +27,7 @@ def _utc_now() -> datetime.datetime:
 
 
 @dataclass(slots=True, kw_only=True)
-class Stage:
+class ServerState:
     """What all connections of a server share; fresh after `reset()`.
 
     Args:
@@ -49,8 +51,7 @@ class ConnectionState:
 
     Args:
         id: the server's number for it, `connectionId` in hello.
-        tls: whether it is encrypted.
-        certificate_subject: asks for the subject of the client's verified certificate, None without one.
+        tls: what was agreed in the TLS handshake; None without TLS.
         address: the client's host and port.
         client: the metadata of the client's first hello.
         greeted: whether there was a hello.
@@ -58,12 +59,17 @@ class ConnectionState:
     """
 
     id: int
-    tls: bool = False
-    certificate_subject: Callable[[], str | None] = lambda: None
+    tls: TLSInfo | None = None
     address: str = ""
     client: Document | None = None
     greeted: bool = False
     user: str | None = None
+
+    @property
+    def certificate_subject(self) -> str | None:
+        """The subject of the client's verified certificate as MongoDB spells it, None without one."""
+        certificate = self.tls.peer_certificate if self.tls is not None else None
+        return subject_rfc2253(certificate["subject"]) if certificate else None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -75,14 +81,14 @@ class Request:
         database: the database it is sent to.
         document: the command, document sequences merged into it as arrays.
         connection: the connection it came over.
-        stage: what all connections share.
+        server: what all connections share.
     """
 
     name: str
     database: str
     document: Document
     connection: ConnectionState
-    stage: Stage
+    server: ServerState
 
     @property
     def argument(self) -> Any:
@@ -105,4 +111,4 @@ class Request:
     def collection(self) -> Collection:
         """The collection that the command is for; an empty one that is not kept if there is none."""
         name = self.collection_name()
-        return self.stage.store.find(self.database, name) or Collection(f"{self.database}.{name}")
+        return self.server.store.find(self.database, name) or Collection(f"{self.database}.{name}")

@@ -32,7 +32,7 @@ def insert(request: Request) -> Document:
 
     def one(_: int, document: Document) -> None:
         nonlocal inserted
-        collection.insert(stamped(with_id(document), request.stage.now()))
+        collection.insert(stamped(with_id(document), request.server.now()))
         inserted += 1
 
     errors = _each(documents, one, ordered=fields.flag("ordered", default=True))
@@ -82,7 +82,7 @@ def _update_one(request: Request, entry: Document) -> tuple[int, int, Document]:
     apply = updater(change, fields.array("arrayFilters"))
     collection = request.collection()
     collection.check_hint(fields.value("hint"))
-    now = request.stage.now()
+    now = request.server.now()
     matched = modified = 0
     for record in collection.select(query):
         matched += 1
@@ -133,7 +133,7 @@ def _delete_one(request: Request, entry: Document) -> int:
 
 
 def _made(request: Request) -> Collection:
-    return request.stage.store.create(request.database, request.collection_name())
+    return request.server.store.create(request.database, request.collection_name())
 
 
 def _batch(fields: Fields, name: str) -> list[Document]:

@@ -9,14 +9,14 @@ import bson
 import pytest
 
 from aiomongo_tls.testing.commands.dispatch import answer
-from aiomongo_tls.testing.commands.request import ConnectionState, Request, Stage
+from aiomongo_tls.testing.commands.request import ConnectionState, Request, ServerState
 
 Run = Callable[..., dict[str, Any]]
 
 
 @pytest.fixture
-def stage() -> Stage:
-    return Stage()
+def server() -> ServerState:
+    return ServerState()
 
 
 @pytest.fixture
@@ -25,7 +25,7 @@ def connection() -> ConnectionState:
 
 
 @pytest.fixture
-def run(stage: Stage, connection: ConnectionState) -> Run:
+def run(server: ServerState, connection: ConnectionState) -> Run:
     """Carry out a command on the database `app` (or another one); the reply as a client decodes it."""
 
     def carry_out(document: dict[str, Any], database: str = "app") -> dict[str, Any]:
@@ -35,7 +35,7 @@ def run(stage: Stage, connection: ConnectionState) -> Run:
             database=database,
             document=bson.decode(bson.encode({**document, "$db": database})),
             connection=connection,
-            stage=stage,
+            server=server,
         )
         return bson.decode(bson.encode(answer(request)))
 

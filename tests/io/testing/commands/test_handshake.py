@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from aiomongo_tls.testing.commands.request import ConnectionState, Stage
+from aiomongo_tls.testing.commands.request import ConnectionState, ServerState
 from aiomongo_tls.testing.users import Users
+from aiomongo_tls.tls.engine import TLSInfo
 
 Run = Callable[..., dict[str, Any]]
 ADA = "CN=ada,O=Example"
@@ -16,15 +17,28 @@ AUTHENTICATE = {"authenticate": 1, "mechanism": "MONGODB-X509"}
 CLIENT = {"driver": {"name": "d", "version": "1"}, "os": {"type": "Linux"}}
 
 
+def tls(subject: str | None) -> TLSInfo:
+    """What the server knows of a TLS connection with a certificate of this subject."""
+    names = [[tuple(part.split("="))] for part in reversed(subject.split(","))] if subject else []
+    return TLSInfo(
+        version="TLSv1.3",
+        cipher="TLS_AES_256_GCM_SHA384",
+        resumed=False,
+        peer_certificate={"subject": names} if subject else None,
+        peer_der=None,
+        server_hostname=None,
+    )
+
+
 @pytest.fixture
-def stage() -> Stage:
-    return Stage(users=Users([ADA]), access_control=True)
+def server() -> ServerState:
+    return ServerState(users=Users([ADA]), access_control=True)
 
 
 @pytest.fixture
 def connection() -> ConnectionState:
     """A TLS connection of somebody with Ada's certificate."""
-    return ConnectionState(id=42, tls=True, certificate_subject=lambda: ADA)
+    return ConnectionState(id=42, tls=tls(ADA))
 
 
 @pytest.mark.parametrize(
@@ -112,11 +126,11 @@ def test_a_failed_speculation_is_not_told(run: Run, connection: ConnectionState,
 @pytest.mark.parametrize(
     ("state", "command", "database", "code"),
     [
-        ({"certificate_subject": lambda: None}, AUTHENTICATE, "$external", 18),
-        ({"certificate_subject": lambda: "CN=bob"}, AUTHENTICATE, "$external", 18),
+        ({"tls": tls(None)}, AUTHENTICATE, "$external", 18),
+        ({"tls": tls("CN=bob")}, AUTHENTICATE, "$external", 18),
         ({}, {**AUTHENTICATE, "user": "CN=bob"}, "$external", 18),
-        ({"certificate_subject": lambda: "CN=bob"}, {**AUTHENTICATE, "user": ADA}, "$external", 18),
-        ({"tls": False}, AUTHENTICATE, "$external", 17),
+        ({"tls": tls("CN=bob")}, {**AUTHENTICATE, "user": ADA}, "$external", 18),
+        ({"tls": None}, AUTHENTICATE, "$external", 17),
         ({}, AUTHENTICATE, "admin", 17),
         ({}, {"authenticate": 1, "mechanism": "PLAIN"}, "$external", 334),
         ({}, {"authenticate": 1}, "$external", 334),
@@ -153,11 +167,11 @@ def test_what_strangers_may_ask(run: Run, name: str) -> None:
     assert run({name: 1}, "admin")["ok"] == 1.0
 
 
-def test_making_users(run: Run, connection: ConnectionState, stage: Stage) -> None:
+def test_making_users(run: Run, connection: ConnectionState, server: ServerState) -> None:
     """`createUser` on $external makes a subject a user, dropUser undoes it."""
     connection.user = ADA
     assert run({"createUser": "CN=bob", "roles": []}, "$external")["ok"] == 1.0
-    assert "CN=bob" in stage.users
+    assert "CN=bob" in server.users
     assert run({"createUser": "CN=bob", "roles": []}, "$external")["code"] == 51003
     assert run({"createUser": "CN=x, O=y", "roles": []}, "$external")["code"] == 2
     assert run({"createUser": "bob", "pwd": "x", "roles": []}, "admin")["code"] in {238, 40415}

@@ -6,7 +6,7 @@ import threading
 from typing import TYPE_CHECKING, TypeVar
 
 from aiomongo_tls.testing.commands.dispatch import answer
-from aiomongo_tls.testing.commands.request import ConnectionState, Request, Stage
+from aiomongo_tls.testing.commands.request import ConnectionState, Request, ServerState
 from aiomongo_tls.testing.recording import CommandLog, RecordedCommand
 from aiomongo_tls.testing.scenario import Rule, Scenario
 
@@ -18,34 +18,34 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class Backstage:
+class Backend:
     """One server's memory.
 
     Args:
-        new_stage: makes the data and users as they are at the start.
+        new_state: makes the data and users as they are at the start.
     """
 
-    def __init__(self, new_stage: Callable[[], Stage]) -> None:
+    def __init__(self, new_state: Callable[[], ServerState]) -> None:
         self.log = CommandLog()
         self.scenario = Scenario()
         self.failed_handshakes: list[Exception] = []
-        self._new_stage = new_stage
-        self._stage = new_stage()
-        # Guards the stage: the server's thread holds it while a command runs, a test's thread while it changes users.
+        self._new_state = new_state
+        self._state = new_state()
+        # Guards the state: the server's thread holds it while a command runs, a test's thread while it changes users.
         self._lock = threading.Lock()
 
     def reset(self) -> None:
         """Begin afresh: data, users, script, log."""
         with self._lock:
-            self._stage = self._new_stage()
+            self._state = self._new_state()
         self.scenario.clear()
         self.log.clear()
         self.failed_handshakes.clear()
 
-    def with_stage(self, function: Callable[[Stage], T]) -> T:
+    def with_state(self, function: Callable[[ServerState], T]) -> T:
         """Look at data and users, or change them, while no command runs."""
         with self._lock:
-            return function(self._stage)
+            return function(self._state)
 
     def record(self, command: RecordedCommand) -> Rule | None:
         """Remember a command; what the script says about it, None for nothing."""
@@ -69,6 +69,6 @@ class Backstage:
                     database=command.database,
                     document=command.document,
                     connection=connection,
-                    stage=self._stage,
+                    server=self._state,
                 )
             )

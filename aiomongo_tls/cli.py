@@ -1,0 +1,259 @@
+"""The program `aiomongo-tls`: `demo` shows a session by certificate, `serve` keeps a test server running.
+
+Exit status: 0 if all went well, 1 if something failed (the reason is on stderr), 2 for a wrong command line.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import platform
+import shlex
+import signal
+import ssl
+import sys
+import tempfile
+import threading
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from time import perf_counter
+from typing import TYPE_CHECKING, TextIO
+
+from aiomongo_tls.client.client import AsyncClient
+from aiomongo_tls.errors import MongoError, TLSError
+from aiomongo_tls.version import __version__
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Sequence
+
+    from aiomongo_tls.testing import Certificate, CertKit, MongoTestServer
+    from aiomongo_tls.testing.commands.request import ConnectionState
+
+_LABEL = 16
+
+
+def main(argv: Sequence[str] | None = None, out: TextIO | None = None) -> int:
+    """Run the program.
+
+    Args:
+        argv: the command line without the program's name; that of the process if None.
+        out: where to print; stdout if None.
+
+    Returns:
+        The exit status.
+    """
+    arguments = _parser().parse_args(argv)
+    page = _Page(out or sys.stdout)
+    try:
+        return int(arguments.run(arguments, page))
+    except (MongoError, ImportError, OSError, ValueError) as exc:
+        sys.stderr.write(f"aiomongo-tls {arguments.command} failed: {exc}\n")
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="aiomongo-tls", description="An asyncio-native MongoDB client for people whose identity is a certificate."
+    )
+    parser.add_argument("--version", action="version", version=f"aiomongo-tls {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="command")
+    demo = commands.add_parser(
+        "demo", help="show a session by certificate against an embedded server, in a few seconds"
+    )
+    demo.set_defaults(run=_demo)
+    serve = commands.add_parser("serve", help="keep an embedded server running for any client, until Ctrl-C")
+    serve.add_argument("--port", type=int, default=0, help="the port to listen on (default: a free one)")
+    serve.add_argument("--dir", type=Path, help="where to put the certificates (default: a private directory)")
+    serve.add_argument(
+        "--user",
+        action="append",
+        metavar="NAME",
+        help="who may log in: a name, or a whole subject (CN=ada,O=Example); may be repeated (default: demo)",
+    )
+    serve.set_defaults(run=_serve)
+    return parser
+
+
+class _Page:
+    """Text for a person: headings, and facts in two columns."""
+
+    def __init__(self, out: TextIO) -> None:
+        self._out = out
+
+    def line(self, text: str = "") -> None:
+        self._out.write(f"{text}\n")
+        # Somebody may be reading it through a pipe.
+        self._out.flush()
+
+    def heading(self, text: str) -> None:
+        self.line(f"\n{text}")
+
+    def fact(self, label: str, *values: object) -> None:
+        for number, value in enumerate(values):
+            self.line(f"  {'' if number else label:{_LABEL}}{value}")
+
+
+# demo
+
+
+def _demo(_: argparse.Namespace, page: _Page) -> int:
+    from aiomongo_tls.testing import CertKit, MongoTestServer
+
+    page.line(f"aiomongo_tls {__version__}: a MongoDB session in which certificates say who is who")
+    page.heading("This machine")
+    page.fact("Python", f"{platform.python_version()} ({platform.python_implementation()})")
+    page.fact("OpenSSL", f"{ssl.OPENSSL_VERSION}; SNI {'yes' if ssl.HAS_SNI else 'no'}")
+    certs = CertKit()
+    ada = certs.client(subject="CN=ada,OU=demo,O=Example", not_after=datetime.now(UTC) + timedelta(days=30, minutes=1))
+    with MongoTestServer(ca=certs, users=[ada]) as server:
+        page.fact("server", f"{server.address}, embedded; demands a client certificate")
+        return asyncio.run(_session(page, certs, server, ada))
+
+
+async def _session(page: _Page, certs: CertKit, server: MongoTestServer, ada: Certificate) -> int:
+    page.heading("1. Connect and log in by MONGODB-X509")
+    began = perf_counter()
+    async with AsyncClient.connect(server.uri(client=ada)) as client:
+        elapsed = _milliseconds(began)
+        connection = next(state for state in server.connections if state.user is not None)
+        _show_login(page, server, ada, connection, elapsed)
+        page.heading("2. Write and read")
+        await _write_and_read(page, client)
+    page.heading("3. A refusal, explained: the same server, but with a CA of ours that did not sign its certificate")
+    return await _refusal(page, server.uri(client=ada, tlsCAFile=certs.stranger().ca_path))
+
+
+def _milliseconds(began: float) -> str:
+    return f"{(perf_counter() - began) * 1000:.0f} ms"
+
+
+def _show_login(
+    page: _Page, server: MongoTestServer, ada: Certificate, connection: ConnectionState, elapsed: str
+) -> None:
+    names = ", ".join(server.certificate.details.sans)
+    trips = [command.name for command in server.commands if command.connection_id == connection.id]
+    page.fact("done in", elapsed)
+    if connection.tls is not None:
+        page.fact("TLS", f"{connection.tls.version}, {connection.tls.cipher}")
+    page.fact("server is", f"verified for {names}")
+    page.fact("MongoDB user", f"{connection.user}  (the certificate's subject)")
+    page.fact("certificate", f"valid for {ada.details.days_left(datetime.now(UTC)):.0f} more days")
+    page.fact(
+        "round trips", f"{len(trips)} after the TLS handshake ({', '.join(trips)}): hello and login are one question"
+    )
+
+
+async def _write_and_read(page: _Page, client: AsyncClient[dict[str, object]]) -> None:
+    people = client["demo"]["people"]
+    began = perf_counter()
+    await people.insert_many(
+        [
+            {"_id": 1, "name": "Ada Lovelace", "born": 1815},
+            {"_id": 2, "name": "Charles Babbage", "born": 1791},
+            {"_id": 3, "name": "Mary Somerville", "born": 1780},
+        ]
+    )
+    page.fact("inserted", f"{await people.count_documents({})} documents")
+    found = [f"{person['born']}  {person['name']}" async for person in people.find().sort("born", 1)]
+    page.fact("found", *found)
+    changed = await people.update_one({"_id": 1}, {"$set": {"first": "programmer"}})
+    page.fact("updated", f"{changed.modified_count} document: {await people.find_one({'_id': 1})}")
+    page.fact("done in", f"{_milliseconds(began)}, five commands")
+
+
+async def _refusal(page: _Page, uri: str) -> int:
+    began = perf_counter()
+    try:
+        async with AsyncClient.connect(uri):
+            pass
+    except TLSError as error:
+        page.fact("refused in", _milliseconds(began))
+        page.fact("error", type(error).__name__)
+        page.fact("reason", error.reason)
+        page.fact("expected", error.expected)
+        page.fact("presented", error.presented)
+        page.fact("hint", error.hint)
+        page.line("\nAll as it should be. `aiomongo-tls serve` keeps such a server running for your own client.")
+        return 0
+    sys.stderr.write("aiomongo-tls demo failed: a server with an unknown CA was not refused\n")
+    return 1
+
+
+# serve
+
+
+def _serve(arguments: argparse.Namespace, page: _Page) -> int:
+    from aiomongo_tls.testing import CertKit, MongoTestServer
+
+    certs = CertKit()
+    people = [_certificate(certs, name) for name in arguments.user or ["demo"]]
+    with ExitStack() as stack:
+        # First of all, so that from here on nothing ends without removing the keys.
+        wait = stack.enter_context(_stopping())
+        directory = stack.enter_context(_directory(arguments.dir))
+        ca = certs.write_ca(directory)
+        stack.callback(ca.unlink, missing_ok=True)
+        server = stack.enter_context(MongoTestServer(ca=certs, users=people, port=arguments.port))
+        page.line(f"MongoDB test server on {server.address}: TLS, client certificates demanded, data in memory")
+        page.line(f"Certificates and keys in {directory} (removed at the end)")
+        for number, person in enumerate(people):
+            key = person.write(directory, f"client{number or ''}.pem")
+            stack.callback(key.unlink, missing_ok=True)
+            _show_client(page, server, person, ca, key)
+        page.line("\nStop with Ctrl-C.")
+        wait()
+    page.line("\nStopped; keys removed.")
+    return 0
+
+
+def _certificate(certs: CertKit, name: str) -> Certificate:
+    return certs.client(subject=name) if "=" in name else certs.client(name)
+
+
+@contextmanager
+def _directory(wanted: Path | None) -> Generator[Path]:
+    """The directory for keys: the user's, made if it is not there, or a private one. One that was made is removed."""
+    if wanted is None:
+        with tempfile.TemporaryDirectory(prefix="aiomongo-tls-") as private:
+            yield Path(private)
+        return
+    made = not wanted.exists()
+    wanted.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        yield wanted.resolve()
+    finally:
+        # It stays if somebody has put something else into it.
+        if made and not any(wanted.iterdir()):
+            wanted.rmdir()
+
+
+def _show_client(page: _Page, server: MongoTestServer, person: Certificate, ca: Path, key: Path) -> None:
+    uri = server.uri(client=person, tlsCAFile=ca, tlsCertificateKeyFile=key)
+    bare = f"mongodb://{server.address}/?authMechanism=MONGODB-X509"
+    files = f"--tlsCAFile {shlex.quote(str(ca))} --tlsCertificateKeyFile {shlex.quote(str(key))}"
+    page.heading(f"As {person.subject}")
+    page.fact("aiomongo_tls", f"client = await aiomongo_tls.AsyncClient.connect({uri!r})")
+    page.fact("PyMongo", f"client = pymongo.MongoClient({uri!r})")
+    page.fact("mongosh", f"mongosh {shlex.quote(bare)} --tls {files}")
+
+
+@contextmanager
+def _stopping() -> Generator[Callable[[], None]]:
+    """Take Ctrl-C and SIGTERM as the wish to end in order; gives a function that waits for one of them."""
+    stop = threading.Event()
+
+    def handler(_number: int, _frame: object) -> None:
+        stop.set()
+
+    def wait() -> None:
+        # With a limit, because without one Windows would not let Ctrl-C through.
+        while not stop.wait(1.0):
+            pass
+
+    previous = {number: signal.signal(number, handler) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield wait
+    finally:
+        for number, old in previous.items():
+            signal.signal(number, old)
