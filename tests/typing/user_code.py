@@ -11,7 +11,7 @@ import ssl
 from pathlib import Path
 from typing import Any, TypedDict, assert_type
 
-from bson import ObjectId
+from bson import CodecOptions, ObjectId
 from bson.raw_bson import RawBSONDocument
 
 from aiomongo_tls import (
@@ -83,6 +83,18 @@ async def typed_documents(users: AsyncCollection[User]) -> None:
     await users.insert_one({"_id": 1, "name": "Ada"})
 
 
+async def without_parameters(client: AsyncClient, users: AsyncCollection) -> None:
+    assert_type(await users.find_one(), Document | None)
+    assert_type(client["app"]["users"], AsyncCollection[Document])
+    raw = users.with_options(CodecOptions(document_class=RawBSONDocument))
+    assert_type(await raw.find_one(), RawBSONDocument | None)
+    assert_type(await client["app"].command("ping"), Document)
+    assert_type(
+        await client["app"].command("ping", codec_options=CodecOptions(document_class=RawBSONDocument)),
+        RawBSONDocument,
+    )
+
+
 async def what_went_wrong(uri: str) -> str:
     try:
         await AsyncClient.connect(uri)
@@ -104,6 +116,9 @@ async def testing(kit: CertKit) -> None:
             assert_type(client, AsyncClient[Document])
 
 
-async def mistakes(uri: str) -> None:
+async def mistakes(uri: str, users: AsyncCollection[Document]) -> None:
     await AsyncClient.connect(uri, tlsCaFile="ca.pem")  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
     await AsyncClient.connect(uri, maxPoolSize="10")  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
+    # PyMongo's methods that are not here yet: to a type checker they are collections, which cannot be called.
+    users.watch()  # type: ignore[operator]  # pyright: ignore[reportCallIssue]
+    await users.find_one({}, session=users)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]

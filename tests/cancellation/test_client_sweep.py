@@ -1,0 +1,229 @@
+"""A client's operations, cancelled at every step: no connection, session or cursor is lost, and nothing goes on."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+import pytest
+from peers import Contexts, MongoPeer, mongo_peer
+from sweep import World, sweep
+
+from aiomongo_tls import AsyncClient, CursorNotFound, DeleteOne, InsertOne, InvalidOperation, UpdateOne
+from aiomongo_tls.pool.pool import Pool
+
+three_times = pytest.mark.parametrize("cancels", [1, 2, 3])
+Client = AsyncClient[dict[str, Any]]
+
+
+def cursor_reply(batch: str, cursor_id: int) -> dict[str, Any]:
+    return {"cursor": {"id": cursor_id, "ns": "app.users", batch: [{"_id": 1}, {"_id": 2}]}, "ok": 1.0}
+
+
+def client_of(peer: MongoPeer, contexts: Contexts) -> Client:
+    options = contexts.options()
+    return AsyncClient(
+        "127.0.0.1",
+        peer.port,
+        tlsCAFile=options.ca_file,
+        tlsCertificateKeyFile=options.certificate_key_file,
+        authMechanism="MONGODB-X509",
+        maxPoolSize=1,
+    )
+
+
+def pool_of(client: Client) -> Pool | None:
+    return client._executor._topology._pool
+
+
+def settled(client: Client) -> bool:
+    """An attempt to connect belongs to the pool, a killCursors to the executor; both are bounded."""
+    executor, pool = client._executor, pool_of(client)
+    reading = executor._topology._identities._loading is not None
+    reaping = executor._reaper is not None and not executor._reaper.done()
+    return not reading and not reaping and (pool is None or not pool.attempts)
+
+
+async def check_whole(client: Client) -> None:
+    """The next operation is served, by one connection and at most one session, and closing leaves nothing."""
+    await client.ping()
+    async with asyncio.timeout(5):
+        while not settled(client):  # noqa: ASYNC110
+            await asyncio.sleep(0)
+    pool = pool_of(client)
+    assert pool is not None
+    assert (pool.status.idle, pool.status.in_use, pool.status.waiting) == (1, 0, 0)
+    assert len(client._executor.sessions) == 1
+    await client.close()
+
+
+@asynccontextmanager
+async def connected(contexts: Contexts, *, opened: bool = True) -> AsyncIterator[tuple[MongoPeer, Client]]:
+    async with mongo_peer(contexts.server(client_certificate=True)) as peer:
+        peer.answers["find"] = cursor_reply("firstBatch", 7)
+        peer.answers["getMore"] = cursor_reply("nextBatch", 0)
+        client = client_of(peer, contexts)
+        try:
+            if opened:
+                await client.aconnect()
+            yield peer, client
+        finally:
+            client.abort()
+            await client.close()
+
+
+@three_times
+async def test_connect(contexts: Contexts, cancels: int) -> None:
+    """Cancelled, it leaves nothing open; in time, it gives a client."""
+
+    @asynccontextmanager
+    async def scenario() -> AsyncIterator[World]:
+        async with mongo_peer(contexts.server(client_certificate=True)) as peer:
+            client = client_of(peer, contexts)
+
+            async def check(was_cancelled: bool) -> None:
+                if was_cancelled:
+                    # Before its first step, nothing has happened to it.
+                    if not client._executor._is_closed:
+                        await client.close()
+                    with pytest.raises(InvalidOperation):
+                        await client.ping()
+                else:
+                    await check_whole(client)
+                await peer.until(lambda: not peer.open_sessions)
+
+            yield World(client.__aenter__, check)
+
+    steps = await sweep(scenario, cancels=cancels)
+    assert steps > 10
+
+
+@three_times
+@pytest.mark.parametrize("opened", [True, False])
+async def test_find_one(contexts: Contexts, cancels: int, opened: bool) -> None:
+    """On an open client, and as the operation that connects."""
+
+    @asynccontextmanager
+    async def scenario() -> AsyncIterator[World]:
+        async with connected(contexts, opened=opened) as (peer, client):
+            peer.answers["find"] = cursor_reply("firstBatch", 0)
+
+            async def check(was_cancelled: bool) -> None:
+                await check_whole(client)
+
+            yield World(client["app"]["users"].find_one, check, settled=lambda: settled(client))
+
+    steps = await sweep(scenario, cancels=cancels)
+    assert steps > (1 if opened else 10)
+
+
+@three_times
+async def test_iterating(contexts: Contexts, cancels: int) -> None:
+    """A cursor that was cut off says so when it is read again, and is killed where the server still has it."""
+
+    @asynccontextmanager
+    async def scenario() -> AsyncIterator[World]:
+        async with connected(contexts) as (peer, client):
+            cursor = client["app"]["users"].find()
+
+            async def check(was_cancelled: bool) -> None:
+                # Cut off before the first batch there is no id to kill: that reply is lost with its connection.
+                started, has_batch = cursor._command is not None, cursor._batch is not None
+                if was_cancelled and started:
+                    with pytest.raises(CursorNotFound):
+                        await cursor.to_list()
+                else:
+                    await cursor.to_list()
+                assert not cursor.alive
+                await check_whole(client)
+                killed = [command["cursors"] for command in peer.commands if "killCursors" in command]
+                assert killed == ([[7]] if was_cancelled and has_batch else [])
+
+            yield World(cursor.to_list, check, settled=lambda: settled(client))
+
+    steps = await sweep(scenario, cancels=cancels)
+    assert steps > 2
+
+
+@three_times
+async def test_closing_a_cursor(contexts: Contexts, cancels: int) -> None:
+    """Its killCursors arrives: by the call itself, or by the next operation."""
+
+    @asynccontextmanager
+    async def scenario() -> AsyncIterator[World]:
+        async with connected(contexts) as (peer, client):
+            cursor = client["app"]["users"].find()
+            await cursor.next()
+
+            async def check(was_cancelled: bool) -> None:
+                await cursor.close()
+                assert not cursor.alive
+                await check_whole(client)
+                killed = [command["cursors"] for command in peer.commands if "killCursors" in command]
+                assert killed
+                assert all(ids == [7] for ids in killed)
+
+            yield World(cursor.close, check, settled=lambda: settled(client))
+
+    steps = await sweep(scenario, cancels=cancels)
+    assert steps > 1
+
+
+@three_times
+async def test_a_bulk_of_several_commands(contexts: Contexts, cancels: int) -> None:
+    """Nothing more is sent after the cancellation, and its session is not used again."""
+
+    @asynccontextmanager
+    async def scenario() -> AsyncIterator[World]:
+        async with connected(contexts) as (peer, client):
+            operations = [InsertOne({"_id": 1}), UpdateOne({}, {"$set": {"a": 1}}), DeleteOne({})]
+
+            async def victim() -> None:
+                await client["app"]["users"].bulk_write(operations)
+
+            async def check(was_cancelled: bool) -> None:
+                count = len(peer.commands)
+                await check_whole(client)
+                # The ping, perhaps on a new connection, and endSessions; nothing of the bulk.
+                assert {next(iter(command)) for command in peer.commands[count:]} <= {
+                    "isMaster",
+                    "ping",
+                    "endSessions",
+                    *(("insert", "update", "delete") if was_cancelled else ()),
+                }
+
+            yield World(victim, check, settled=lambda: settled(client))
+
+    steps = await sweep(scenario, cancels=cancels)
+    assert steps > 3
+
+
+@three_times
+@pytest.mark.parametrize("busy", [True, False])
+async def test_close(contexts: Contexts, cancels: int, busy: bool) -> None:
+    """It goes through, whatever is under way; a second one finds it done."""
+
+    @asynccontextmanager
+    async def scenario() -> AsyncIterator[World]:
+        async with connected(contexts) as (peer, client):
+            await client.ping()
+            peer.answers["find"] = None if busy else cursor_reply("firstBatch", 0)
+            operation = asyncio.ensure_future(client["app"]["users"].find_one()) if busy else None
+            await asyncio.sleep(0)
+
+            async def check(was_cancelled: bool) -> None:
+                await client.close()
+                if operation is not None:
+                    with suppress(Exception):
+                        await operation
+                pool = pool_of(client)
+                assert pool is not None
+                assert (pool.status.idle, pool.status.in_use) == (0, 0)
+                await peer.until(lambda: not peer.open_sessions)
+
+            yield World(client.close, check)
+
+    steps = await sweep(scenario, cancels=cancels)
+    assert steps > 1
