@@ -329,7 +329,7 @@ class Transport(asyncio.Protocol):
         if engine.state is EngineState.CLOSED or engine.state is EngineState.BROKEN:
             self._end_of_input(None)
 
-    def _encrypt(self, engine: TLSEngine, data: bytes | memoryview) -> None:
+    def _encrypt(self, engine: TLSEngine, data: bytes) -> None:
         try:
             engine.send(data)
         except ssl.SSLError as exc:
@@ -338,16 +338,28 @@ class Transport(asyncio.Protocol):
         if self._open:
             self._flush()
 
+    def _encrypt_in_steps(self, engine: TLSEngine, stream: asyncio.Transport, view: memoryview) -> None:
+        """Encrypt what may be many records; the engine's buffer is emptied after each, because it never shrinks."""
+        pieces: list[bytes] = []
+        try:
+            for start in range(0, len(view), STEP):
+                engine.send(view[start : start + STEP])
+                pieces.append(engine.data_to_send())
+        except ssl.SSLError as exc:
+            self._break(exc)
+        else:
+            stream.write(b"".join(pieces))
+
     def _pump(self) -> None:
         """Encrypt and hand over what waits, as long as it is taken."""
         while self._outbound and not self._paused and not self._told and self._stream is not None:
             view = self._outbound.popleft()
-            if self.engine is None:
-                self._stream.write(view)
-                continue
             if len(view) > _BATCH:
                 self._outbound.appendleft(view[_BATCH:])
-            self._encrypt(self.engine, view[:_BATCH])
+            if self.engine is None:
+                self._stream.write(view[:_BATCH])
+            else:
+                self._encrypt_in_steps(self.engine, self._stream, view[:_BATCH])
         if not self._outbound and not self._paused:
             self._wake(self._drain_waiters, None)
             if self._closing:

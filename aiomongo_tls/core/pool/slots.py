@@ -143,7 +143,13 @@ class Slots(Generic[C, W]):
         if connection not in self._in_use:
             return []
         self._in_use.remove(connection)
-        return self._put(connection, now) if keep else self.plan(now)
+        if not keep:
+            return self.plan(now)
+        if self._waiters or self.is_closed:
+            return self._put(connection, now)
+        # The common case, on the way of every operation; what else may be due is the keeper's to look for.
+        self._idle.append((connection, now))
+        return []
 
     def opened(self, connection_id: int, connection: C, now: float) -> list[Action[C, W]]:
         """An attempt has led to a connection."""
