@@ -12,6 +12,7 @@ import pytest
 
 from aiomongo_tls.net import transport as transport_module
 from aiomongo_tls.net.transport import Transport
+from aiomongo_tls.tls.engine import TLSEngine
 
 VERSIONS = [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3]
 both_versions = pytest.mark.parametrize("version", VERSIONS, ids=lambda version: version.name)
@@ -267,3 +268,28 @@ async def test_handshakes_wait_their_turn(listen: Any, dial: Any, contexts: Any)
     clients = [await dial(peer.port, context, first=b"hello") for _ in range(10)]
     for client in clients:
         assert await client.receives(5) == b"hello"
+
+
+async def test_an_alert_before_a_reset_is_read(dial: Any, contexts: Any) -> None:
+    """A TLS 1.3 server refuses our certificate and resets; our write fails before we have read why."""
+    loop = asyncio.get_running_loop()
+    server = TLSEngine(contexts.server(version=ssl.TLSVersion.TLSv1_3, client_certificate=True), server_side=True)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.setblocking(False)
+        client = await dial(listener.getsockname()[1], contexts.client(), first=b"hello")
+        accepted, _ = await loop.sock_accept(listener)
+        accepted.setblocking(False)
+        server.receive_data(await loop.sock_recv(accepted, 65536))
+        await loop.sock_sendall(accepted, server.data_to_send())
+        await client.transport.handshake()
+        client.transport._stream.pause_reading()
+        with pytest.raises(ssl.SSLError):
+            server.receive_data(await loop.sock_recv(accepted, 65536))
+        await loop.sock_sendall(accepted, server.data_to_send())
+        accepted.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        accepted.close()
+        client.transport.write(b"x")
+        client.transport.write(b"y")
+        error = await client.end()
+    assert isinstance(error, ssl.SSLError)
+    assert "CERTIFICATE_REQUIRED" in str(error)
