@@ -14,7 +14,7 @@ import threading
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Literal, TypeVar
 
-from aiomongo_tls.net.transport import Transport
+from aiomongo_tls.net.transport import LINGER, Transport
 from aiomongo_tls.testing.peer import Peer
 from aiomongo_tls.testing.stalling import HalfHandshake, Silence
 from aiomongo_tls.tls.engine import TLSEngine
@@ -72,7 +72,11 @@ class Listener:
         started: Future[None] = Future()
         self._thread = threading.Thread(target=self._run, args=(sock, started), name="aiomongo-tls-server", daemon=True)
         self._thread.start()
-        started.result()
+        try:
+            started.result()
+        except BaseException:
+            self._thread = None
+            raise
 
     def stop(self) -> None:
         """End the listening, every connection, the loop and the thread. Does nothing if it is not running."""
@@ -134,8 +138,12 @@ class Listener:
         # Connections that were being accepted; asyncio has a task for each.
         await asyncio.gather(*asyncio.all_tasks() - {asyncio.current_task()}, return_exceptions=True)
         self.drop_connections()
-        for transport in list(self._transports):
-            await transport.wait_closed()
+        closing = [asyncio.create_task(transport.wait_closed()) for transport in self._transports]
+        if closing:
+            # Aborted ones close at once. The limit is for what is never told to have been connected.
+            _, late = await asyncio.wait(closing, timeout=LINGER)
+            for task in late:
+                task.cancel()
         # An aborted socket is closed in the loop's next turn.
         await asyncio.sleep(0)
 

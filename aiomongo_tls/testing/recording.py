@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -35,11 +36,15 @@ class RecordedCommand:
     op_query: bool = False
 
 
+LIMIT = 20_000
+"""Commands that are remembered; of more than these the oldest are forgotten, so that a server can run for days."""
+
+
 class CommandLog:
     """The commands in the order of their arrival. For any thread."""
 
     def __init__(self) -> None:
-        self._commands: list[RecordedCommand] = []
+        self._commands: deque[RecordedCommand] = deque(maxlen=LIMIT)
         self._changed = threading.Condition()
 
     def add(self, command: RecordedCommand) -> None:

@@ -270,7 +270,7 @@ class MongoTestServer:
 
     @property
     def commands(self) -> list[RecordedCommand]:
-        """The commands received so far, oldest first; hello and authentication included."""
+        """The commands received so far, oldest first, hello and authentication included; the last 20 000 of them."""
         return self._backend.log.all()
 
     def commands_named(self, *names: str) -> list[RecordedCommand]:

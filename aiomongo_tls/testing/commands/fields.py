@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from aiomongo_tls.testing.data.values import Document, integer, is_array, is_document, is_number, truthy, type_name
 from aiomongo_tls.testing.failures import CommandError, ErrorCode, not_here
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
 _GENERIC = frozenset(
     {
@@ -20,6 +21,11 @@ _GENERIC = frozenset(
 # Fields that any command may have.
 
 _REPLICATED_READ_CONCERNS = {"linearizable", "snapshot"}
+
+
+@cache
+def _allowed(known: tuple[str, ...], *, generic: bool) -> frozenset[str]:
+    return frozenset((*known, *(_GENERIC if generic else ())))
 
 
 class Fields:
@@ -35,10 +41,12 @@ class Fields:
         CommandError: 40415 for an unknown field.
     """
 
-    def __init__(self, where: str, document: Mapping[str, Any], known: Iterable[str], *, generic: bool = True) -> None:
+    def __init__(
+        self, where: str, document: Mapping[str, Any], known: tuple[str, ...], *, generic: bool = True
+    ) -> None:
         self._where = where
         self._document = document
-        allowed = {*known, *(_GENERIC if generic else ())}
+        allowed = _allowed(known, generic=generic)
         for name in document:
             if name not in allowed and not (generic and name == where):
                 raise CommandError(40415, f"BSON field '{where}.{name}' is an unknown field.")
@@ -161,6 +169,8 @@ def _check_generic(document: Mapping[str, Any]) -> None:
         )
     if document.get("apiVersion", "1") != "1":
         raise CommandError(322, "API version must be '1'")
+    if truthy(document.get("apiStrict")):
+        raise not_here("the strict mode of the Stable API")
     concern = document.get("readConcern")
     if is_document(concern) and concern.get("level") in _REPLICATED_READ_CONCERNS:
         raise CommandError(123, f"node needs to be a replica set member to use read concern: {concern['level']}")

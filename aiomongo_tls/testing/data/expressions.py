@@ -131,11 +131,10 @@ def _borrowed(name: str, argument: Any) -> Compiled:
 
 
 def _many(name: str, argument: Any) -> list[Compiled]:
-    if not is_array(argument):
-        argument = [argument]
-    if not argument and name == "$ifNull":
+    operands = argument if is_array(argument) else [argument]
+    if name == "$ifNull" and len(operands) < 2:
         raise CommandError(1257300, "$ifNull needs at least two arguments")
-    return [compile_expression(item) for item in argument]
+    return [compile_expression(item) for item in operands]
 
 
 def _named(name: str, argument: Any, required: set[str], optional: set[str] = frozenset()) -> Document:  # type: ignore[assignment]

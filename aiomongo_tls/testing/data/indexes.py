@@ -177,6 +177,8 @@ def _check(definition: Mapping[str, Any]) -> None:
             raise CommandError(ErrorCode.CannotCreateIndex, f"Index key contains an illegal field name: {name!r}")
         if direction != "hashed" and (not is_number(direction) or order_key(direction) == order_key(0)):
             raise CommandError(ErrorCode.CannotCreateIndex, f"bad index key pattern {{{name}: {direction!r}}}")
+    if "hashed" in key.values() and truthy(definition.get("unique")):
+        raise CommandError(16764, "Currently hashed indexes cannot guarantee uniqueness. Use a regular index.")
     if "expireAfterSeconds" in definition and integer(definition["expireAfterSeconds"]) is None:
         raise CommandError(ErrorCode.CannotCreateIndex, "TTL index 'expireAfterSeconds' option must be a number")
     if "partialFilterExpression" in definition and not is_document(definition["partialFilterExpression"]):

@@ -154,6 +154,8 @@ def _equals(operand: Any) -> _Test:
 
 
 def _pattern(pattern: str | bytes, flags: int) -> re.Pattern[str]:
+    if "[:" in (pattern if isinstance(pattern, str) else pattern.decode(errors="replace")):
+        raise not_here("POSIX character classes in regular expressions")
     try:
         return compiled(pattern, flags)
     except (re.error, UnicodeDecodeError) as exc:

@@ -92,6 +92,8 @@ def _leaf(value: Any, *, in_find: bool) -> bool | _Computed:
         return _slice(value["$slice"])
     if in_find and is_document(value) and "$elemMatch" in value:
         return _elem_match(value["$elemMatch"])
+    if value == {}:
+        raise CommandError(51270, "An empty sub-projection is not a valid value. Found empty object at path")
     expression: Expression = evaluator(value)
     return _Computed(lambda document, _: expression(document))
 
@@ -127,7 +129,7 @@ def _elem_match(condition: Any) -> _Computed:
     def first(_: Document, value: Any) -> Any:
         if is_array(value):
             for element in value:
-                if is_document(element) and matches(element):
+                if matches(element):
                     return [element]
         return MISSING
 

@@ -70,7 +70,7 @@ def updater(update: Any, array_filters: Sequence[Any] = ()) -> Updater:
             raise CommandError(
                 ErrorCode.DollarPrefixedFieldName, "a replacement cannot have fields that start with '$'"
             )
-        return lambda document, _: _keep_id(document, clone(update))
+        return lambda document, occasion: _keep_id(document, stamped(clone(update), occasion.now))
     return _operator_updater(update, array_filters)
 
 

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from aiomongo_tls.testing.recording import CommandLog, RecordedCommand
+from aiomongo_tls.testing.recording import LIMIT, CommandLog, RecordedCommand
 
 
 def command(name: str) -> RecordedCommand:
@@ -22,6 +22,16 @@ def test_the_order_of_arrival() -> None:
     log.clear()
     assert [entry.name for entry in copy] == ["a", "b"]
     assert log.all() == []
+
+
+def test_a_long_log_forgets_its_beginning() -> None:
+    """A server that runs for days does not fill the memory."""
+    log = CommandLog()
+    for _ in range(LIMIT):
+        log.add(command("old"))
+    log.add(command("new"))
+    assert len(log.all()) == LIMIT
+    assert log.all()[-1].name == "new"
 
 
 def test_waiting_for_commands() -> None:

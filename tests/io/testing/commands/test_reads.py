@@ -103,6 +103,8 @@ def test_a_collection_that_is_not_there(run: Run) -> None:
         ({"find": 5}, 73),
         ({"find": ""}, 73),
         ({"find": "users", "txnNumber": 1}, 20),
+        ({"find": "users", "apiVersion": "2"}, 322),
+        ({"find": "users", "apiVersion": "1", "apiStrict": True}, 238),
         ({"getMore": 5, "collection": "users"}, 43),
         ({"getMore": 5}, 40414),
         ({"getMore": 5, "collection": "users", "maxTimeMS": 5}, 2),

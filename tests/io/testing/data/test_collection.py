@@ -153,6 +153,7 @@ def test_an_index_that_the_documents_contradict() -> None:
         ({"key": {"a": "2dsphere"}, "name": "t"}, 238),
         ({"key": {"b": 1}, "name": "b", "collation": {"locale": "de"}}, 238),
         ({"key": {"b": 1}, "name": "b", "nonsense": 1}, 197),
+        ({"key": {"b": "hashed"}, "name": "b", "unique": True}, 16764),
         ({"key": {"b": 0}, "name": "b"}, 67),
         ({"key": {"b": "up"}, "name": "b"}, 67),
         ({"key": {}, "name": "b"}, 67),

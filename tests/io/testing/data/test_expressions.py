@@ -144,6 +144,7 @@ def test_no_value(expression: Any) -> None:
         ({"$switch": {"branches": []}}, 40066),
         ({"$map": {"in": 1}}, 9),
         ({"a.b": 1}, 16412),
+        ({"$ifNull": ["$n"]}, 1257300),
     ],
     ids=str,
 )

@@ -165,6 +165,7 @@ def test_paths_and_missing_fields(query: dict[str, Any], document: dict[str, Any
         ({"a": {"$in": [{"$gt": 1}]}}, 2),
         ({"a": {"$regex": "("}}, 51091),
         ({"a": {"$options": "i"}}, 2),
+        ({"a": {"$regex": "[[:alpha:]]"}}, 238),
         ({"a": {"$type": "nonsense"}}, 2),
         ({"a": {"$mod": [0, 1]}}, 2),
         ({"a": {"$size": -1}}, 2),

@@ -58,6 +58,7 @@ def test_a_projection(projection: dict[str, Any], expected: dict[str, Any]) -> N
         ({"h": {"$slice": [1, 1]}, "_id": 0, "a": 0, "b": 0, "e": 0}, {"h": [2]}),
         ({"e": {"$elemMatch": {"g": {"$gt": 5}}}}, {"_id": 1, "e": [{"g": 6}]}),
         ({"e": {"$elemMatch": {"g": 9}}}, {"_id": 1}),
+        ({"h": {"$elemMatch": {"$gt": 1}}}, {"_id": 1, "h": [2]}),
     ],
     ids=str,
 )
@@ -75,6 +76,7 @@ def test_operators_of_find(projection: dict[str, Any], expected: dict[str, Any])
         ({"b.c": 1, "b": 1}, 31250),
         ({"$a": 1}, 16410),
         ({"a.$": 1}, 238),
+        ({"a": {}}, 51270),
         ({"a": {"$meta": "textScore"}}, 238),
         ({"a": {"$nonsense": 1}}, 168),
     ],

@@ -195,3 +195,4 @@ def test_empty_timestamps_are_filled_in() -> None:
     assert document["_id"] == empty
     assert document["a"].time == 1778051289
     assert document["b"] == {"c": empty}
+    assert update({"_id": 1}, {"a": empty})["a"].time == 1778051289
