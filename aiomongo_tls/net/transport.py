@@ -566,7 +566,9 @@ async def _adopt(sock: socket.socket, transport: Transport) -> None:
     create = loop.create_unix_connection if unix else loop.create_connection
     adoption = loop.create_task(create(lambda: transport, sock=sock), name="aiomongo_tls adopt a socket")
     adoption.add_done_callback(partial(_adopted, sock, transport))
-    await asyncio.shield(adoption)
+    # What goes wrong is told to the transport, whose `handshake()` raises it.
+    with suppress(Exception):
+        await asyncio.shield(adoption)
 
 
 def _adopted(sock: socket.socket, transport: Transport, adoption: asyncio.Task[Any]) -> None:
@@ -574,8 +576,11 @@ def _adopted(sock: socket.socket, transport: Transport, adoption: asyncio.Task[A
         # uvloop had lost the connection before it took note of the socket object: its descriptor is closed, and perhaps
         # already somebody else's. asyncio has closed the object.
         sock.detach()
-    elif adoption.cancelled() or adoption.exception() is not None:
+    elif adoption.cancelled():
         sock.close()
         transport.connection_lost(None)
+    elif (error := adoption.exception()) is not None:
+        sock.close()
+        transport.connection_lost(error if isinstance(error, Exception) else None)
     elif transport.is_aborted:
         transport.abort()

@@ -10,6 +10,8 @@ import pytest
 import uvloop
 from peers import Contexts
 
+from aiomongo_tls.net.identity import Identity, load_identity
+
 
 def pytest_asyncio_loop_factories(config: object, item: object) -> Mapping[str, Callable[[], Any]]:
     """Every sweep runs on asyncio's loop and on uvloop's, whose turns are not the same."""
@@ -19,3 +21,9 @@ def pytest_asyncio_loop_factories(config: object, item: object) -> Mapping[str, 
 @pytest.fixture(scope="session")
 def contexts() -> Contexts:
     return Contexts()
+
+
+@pytest.fixture(scope="session")
+def identity(contexts: Contexts) -> Identity:
+    """What a client presents itself with, read once."""
+    return load_identity(contexts.options())

@@ -15,17 +15,12 @@ from aiomongo_tls.core.options.credential import MongoCredential
 from aiomongo_tls.net.connection import Connection
 from aiomongo_tls.net.dns import Endpoint, Resolver
 from aiomongo_tls.net.establish import Establisher
-from aiomongo_tls.net.identity import Identity, load_identity
+from aiomongo_tls.net.identity import Identity
 from aiomongo_tls.net.transport import Transport, open_connection
 
 X509 = MongoCredential(username=None, password=None, source="$external", mechanism="MONGODB-X509")
 PING = bson.encode({"ping": 1, "$db": "admin"})
 three_times = pytest.mark.parametrize("cancels", [1, 2, 3])
-
-
-@pytest.fixture(scope="session")
-def identity(contexts: Contexts) -> Identity:
-    return load_identity(contexts.options())
 
 
 def establisher(peer: MongoPeer, identity: Identity) -> Establisher:

@@ -15,6 +15,7 @@ from aiomongo_tls.core.options.client_options import ClientOptions
 from aiomongo_tls.core.options.credential import MongoCredential
 from aiomongo_tls.core.options.pool_options import PoolOptions
 from aiomongo_tls.core.pool.slots import Counts
+from aiomongo_tls.net.identity import Identity
 from aiomongo_tls.pool.pool import Pool
 from aiomongo_tls.topology.topology import Topology
 
@@ -24,7 +25,10 @@ three_times = pytest.mark.parametrize("cancels", [1, 2, 3])
 
 
 @asynccontextmanager
-async def topology_of(contexts: Contexts, *, opened: bool, max_pool_size: int = 1) -> AsyncIterator[Topology]:
+async def topology_of(
+    contexts: Contexts, *, identity: Identity | None, opened: bool, max_pool_size: int = 1
+) -> AsyncIterator[Topology]:
+    """A topology with its server; without an identity it reads the certificates first, which takes many turns."""
     async with mongo_peer(contexts.server(client_certificate=True)) as peer:
         options = ClientOptions(
             seeds=(peer.address,),
@@ -33,6 +37,7 @@ async def topology_of(contexts: Contexts, *, opened: bool, max_pool_size: int = 
             pool=PoolOptions(max_pool_size=max_pool_size),
         )
         topology = Topology(options, resolver=resolver_of())
+        topology._identities.identity = identity
         try:
             if opened:
                 await topology.open()
@@ -73,12 +78,12 @@ async def check_whole(topology: Topology) -> None:
 
 @three_times
 @pytest.mark.parametrize("opened", [True, False])
-async def test_an_operation(contexts: Contexts, cancels: int, opened: bool) -> None:
+async def test_an_operation(contexts: Contexts, identity: Identity, cancels: int, opened: bool) -> None:
     """Check-out, request and check-in, on an open topology and on one that connects first."""
 
     @asynccontextmanager
     async def scenario() -> AsyncIterator[World]:
-        async with topology_of(contexts, opened=opened) as topology:
+        async with topology_of(contexts, identity=identity, opened=opened) as topology:
 
             async def check(was_cancelled: bool) -> None:
                 await check_whole(topology)
@@ -89,13 +94,28 @@ async def test_an_operation(contexts: Contexts, cancels: int, opened: bool) -> N
     assert steps > (0 if opened else 10)
 
 
+async def test_an_operation_that_reads_the_certificates_first(contexts: Contexts) -> None:
+    """The very first one of a client."""
+
+    @asynccontextmanager
+    async def scenario() -> AsyncIterator[World]:
+        async with topology_of(contexts, identity=None, opened=False) as topology:
+
+            async def check(was_cancelled: bool) -> None:
+                await check_whole(topology)
+
+            yield World(lambda: use(topology), check, settled=lambda: no_attempt(topology))
+
+    assert await sweep(scenario, cancels=1)
+
+
 @three_times
-async def test_an_operation_that_waits_for_its_turn(contexts: Contexts, cancels: int) -> None:
+async def test_an_operation_that_waits_for_its_turn(contexts: Contexts, identity: Identity, cancels: int) -> None:
     """The one before gives the only connection back while the victim waits, and a third waits behind it."""
 
     @asynccontextmanager
     async def scenario() -> AsyncIterator[World]:
-        async with topology_of(contexts, opened=True) as topology:
+        async with topology_of(contexts, identity=identity, opened=True) as topology:
             first = asyncio.ensure_future(use(topology))
             await asyncio.sleep(0)
             third: list[asyncio.Future[None]] = []
@@ -122,12 +142,12 @@ async def test_an_operation_that_waits_for_its_turn(contexts: Contexts, cancels:
 
 @three_times
 @pytest.mark.parametrize("opened", [True, False])
-async def test_closing(contexts: Contexts, cancels: int, opened: bool) -> None:
+async def test_closing(contexts: Contexts, identity: Identity, cancels: int, opened: bool) -> None:
     """close() leaves nothing, also if an attempt and an operation are under way, and however often it is cancelled."""
 
     @asynccontextmanager
     async def scenario() -> AsyncIterator[World]:
-        async with topology_of(contexts, opened=opened, max_pool_size=2) as topology:
+        async with topology_of(contexts, identity=identity, opened=opened, max_pool_size=2) as topology:
             operations = [asyncio.ensure_future(use(topology)) for _ in range(3)]
             await asyncio.sleep(0)
 

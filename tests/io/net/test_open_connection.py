@@ -1,0 +1,92 @@
+"""Opening a byte stream by itself: names for TLS, sockets that change hands."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from typing import Any
+
+import pytest
+from peers import Contexts, Recorder, mongo_peer, resolver_of
+from sweep import descriptors
+
+from aiomongo_tls.address import ServerAddress
+from aiomongo_tls.errors import AutoReconnect, ConfigurationError, ServerCertificateError, TLSError
+from aiomongo_tls.net.dns import Endpoint, Resolver
+from aiomongo_tls.net.transport import open_connection
+from aiomongo_tls.tls.context import TLSSetup, shared_context
+
+
+@pytest.fixture(scope="session")
+def setup(contexts: Contexts) -> TLSSetup:
+    return shared_context(contexts.options(certificate=False))
+
+
+async def test_the_host_is_the_name_that_is_checked(contexts: Contexts, setup: TLSSetup) -> None:
+    """Its certificate is for localhost and 127.0.0.1; another name for the same place is refused."""
+    async with mongo_peer(contexts.server()) as peer:
+        here = Resolver(lambda host, port: [Endpoint(socket.AF_INET, ("127.0.0.1", port))])
+        for host in ("localhost", "127.0.0.1"):
+            transport = await open_connection(
+                ServerAddress(host, peer.port), receiver=Recorder(), setup=setup, resolver=here
+            )
+            transport.close()
+            await transport.wait_closed()
+        with pytest.raises(ServerCertificateError) as caught:
+            await open_connection(
+                ServerAddress("other.example", peer.port), receiver=Recorder(), setup=setup, resolver=here
+            )
+        assert caught.value.reason == "hostname-mismatch"
+
+
+async def test_another_name_can_be_asked_for(contexts: Contexts, setup: TLSSetup) -> None:
+    """Through a tunnel the name in the certificate is not the one that is dialled."""
+    async with mongo_peer(contexts.server()) as peer:
+        transport = await open_connection(
+            ServerAddress("tunnel.example", peer.port),
+            receiver=Recorder(),
+            setup=setup,
+            server_hostname="localhost",
+            resolver=Resolver(lambda host, port: [Endpoint(socket.AF_INET, ("127.0.0.1", port))]),
+        )
+        assert transport.info is not None
+        assert transport.info.server_hostname == "localhost"
+        assert transport.peername == ("127.0.0.1", peer.port)
+        transport.close()
+        await transport.wait_closed()
+
+
+async def test_a_host_that_cannot_be_a_name_in_tls_is_refused(setup: TLSSetup) -> None:
+    """Before anything is looked up."""
+    with pytest.raises(ConfigurationError, match="cannot be a server name"):
+        await open_connection(ServerAddress(".example", 1), receiver=Recorder(), setup=setup)
+
+
+@pytest.mark.parametrize(("tls", "expected"), [(False, AutoReconnect), (True, TLSError)])
+async def test_a_loop_that_does_not_take_the_socket_is_an_error_like_any_other(
+    contexts: Contexts, setup: TLSSetup, monkeypatch: pytest.MonkeyPatch, tls: bool, expected: type[Exception]
+) -> None:
+    """The receiver is told, the caller gets the same error, and the socket is closed."""
+
+    async def refuse(*args: Any, **options: Any) -> None:
+        raise OSError("no more descriptors can be watched")
+
+    async with mongo_peer(contexts.server() if tls else None) as peer:
+        before = descriptors()
+        receiver = Recorder()
+        loop = asyncio.get_running_loop()
+
+        class Refusing:
+            create_connection = staticmethod(refuse)
+
+            def __getattr__(self, name: str) -> Any:
+                return getattr(loop, name)
+
+        monkeypatch.setattr("aiomongo_tls.net.transport.asyncio.get_running_loop", Refusing)
+        with pytest.raises(expected) as caught:
+            await open_connection(peer.address, receiver=receiver, setup=setup if tls else None, resolver=resolver_of())
+        monkeypatch.undo()
+        assert receiver.ends == [caught.value]
+        assert isinstance(caught.value.__cause__, OSError)
+        await peer.until(lambda: peer.sessions and not peer.open_sessions)
+        assert len(descriptors() - before) <= 1
