@@ -134,8 +134,8 @@ class CertKit:
 
     @property
     def ca_pem(self) -> bytes:
-        """PEM of the authority's certificate."""
-        return self.ca.cert_pem.bytes()
+        """PEM of the certificate to trust: the authority's, or of the root above it if it is an intermediate."""
+        return [self.ca, *_above(self.ca)][-1].cert_pem.bytes()
 
     @property
     def ca_path(self) -> str:
@@ -223,9 +223,19 @@ class CertKit:
             x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(identifier), critical=False
         )
         chain = _sign(builder, key_of_issuer)  # type: ignore[arg-type]  # trustme's keys are RSA or EC
-        if authority is not self.ca:
-            chain += authority.cert_pem.bytes()
+        # All but the root, which the peer has.
+        for above in [authority, *_above(authority)][:-1]:
+            chain += above.cert_pem.bytes()
         return Certificate(chain, _private(key, kind), self.ca_pem, kind.get("password"))
+
+
+def _above(ca: trustme.CA) -> list[trustme.CA]:
+    """The authorities above one, the root last."""
+    found: list[trustme.CA] = []
+    while ca.parent_cert is not None:
+        ca = ca.parent_cert
+        found.append(ca)
+    return found
 
 
 def _leaf(

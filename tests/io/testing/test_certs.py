@@ -166,6 +166,15 @@ def test_a_ca_of_ones_own() -> None:
     shake_hands(kit.server(), trust=ca.cert_pem.bytes())
 
 
+def test_an_intermediate_of_ones_own() -> None:
+    """An authority below another one works too: its root is what to trust, and the chain leads there."""
+    root = trustme.CA()
+    kit = CertKit(root.create_child_ca())
+    assert kit.ca_pem == root.cert_pem.bytes()
+    shake_hands(kit.server(), trust=root.cert_pem.bytes(), client=kit.client(), clients=kit.ca_pem)
+    shake_hands(kit.server(intermediate=True), trust=root.cert_pem.bytes())
+
+
 def test_files(kit: CertKit, tmp_path: Path) -> None:
     """Files hold key and chain, and only their owner may read them."""
     certificate = kit.client("files")

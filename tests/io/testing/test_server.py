@@ -17,6 +17,7 @@ from typing import Any
 import bson
 import pymongo
 import pytest
+import trustme
 from pymongo.errors import AutoReconnect, ConnectionFailure, OperationFailure, ServerSelectionTimeoutError
 
 from aiomongo_tls.testing import CertKit, MongoTestServer
@@ -207,6 +208,12 @@ def test_a_server_certificate_that_is_its_own_authority(certs: CertKit) -> None:
         pytest.raises(ServerSelectionTimeoutError),
     ):
         client.admin.command("ping")
+
+
+def test_an_authority_of_trustme() -> None:
+    """It can be handed over as it is."""
+    with MongoTestServer(ca=trustme.CA()) as server, client_of(server.uri()) as client:
+        assert client.app.users.find_one() is None
 
 
 # TLS and users
