@@ -1,18 +1,19 @@
 """An embedded MongoDB server for the tests of any client, and the certificates that it needs.
 
-    with MongoTestServer() as server:                 # verified TLS, client certificates demanded, MONGODB-X509
-        client = pymongo.MongoClient(server.uri())    # or AsyncClient.connect(server.uri()), or mongosh
+    with MongoTestServer() as server:           # verified TLS, client certificates demanded, MONGODB-X509
+        with pymongo.MongoClient(server.uri()) as client: ...     # or AsyncClient.connect(server.uri()), or mongosh
 
 What lives where
 ----------------
 
 - `certs`, `subjects`: `CertKit`, certificates of every kind on demand.
 - `server`: `MongoTestServer`, the face to the user: a thread with an event loop of its own, plain thread-safe methods.
-- `listener`: the half of it that lives on that loop: sockets, TLS, one `Peer` for each connection.
+- `listener`, `peer`, `stalling`, `tls_context`: the half of it that lives on that loop: sockets, TLS, connections.
+- `backend`: what stands behind all connections: state, script, log, and the lock around them.
 - `scenario`, `recording`: what a test scripts beforehand and reads afterwards.
 - `users`: whose certificate may log in.
-- `commands/`: the answers. A command is a plain function from a request to a reply; it knows no sockets.
-- `data/`, `store`: documents, behind a narrow interface.
+- `commands/`, `cursors`: the answers. A command is a plain function from a request to a reply; it knows no sockets.
+- `data/`, `store`: documents, behind a narrow interface. Why mongomock is only a part of it stands in `data/__init__`.
 - `failures`: MongoDB's error codes.
 - `pytest_plugin`: fixtures and a marker; imports nothing but pytest until a fixture is used.
 

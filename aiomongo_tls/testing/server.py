@@ -45,8 +45,7 @@ DEFAULT: Final = _Default()
 class MongoTestServer:
     """A MongoDB server (standalone, wire version 21) for tests, with TLS and MONGODB-X509 as mongod has them.
 
-        with MongoTestServer() as server:
-            client = pymongo.MongoClient(server.uri())
+        with MongoTestServer() as server, pymongo.MongoClient(server.uri()) as client: ...
 
         async with MongoTestServer(users=[ada]) as server:
             async with server.connect(client=ada) as client: ...
