@@ -208,9 +208,7 @@ class TLSEngine:
         except ssl.SSLWantReadError:
             return b""
         except ssl.SSLError as exc:
-            self._end(exc)
-            if self._error is None:
-                return b""
+            self._break(exc)
             raise
         if plaintext and not self._incoming.pending:
             return plaintext
@@ -250,7 +248,7 @@ class TLSEngine:
                     self._write(data)
                 except ssl.SSLError as exc:
                     # Only a supplied context that allows renegotiation gets here, by SSLWantReadError amid one.
-                    self._end(exc)
+                    self._break(exc)
                     raise
                 if self._outgoing.pending > _HIGH_WATER:
                     self._pieces.append(self._outgoing.read())
@@ -288,9 +286,7 @@ class TLSEngine:
         except ssl.SSLWantReadError:
             return
         except ssl.SSLError as exc:
-            self._error = exc
-            self.state = EngineState.BROKEN
-            self._queued.clear()
+            self._break(exc)
             raise
         self.handshake_done = True
         self.state = EngineState.OPEN
@@ -298,13 +294,10 @@ class TLSEngine:
         for data in queued:
             self.send(data)
 
-    def _end(self, exc: ssl.SSLError) -> None:
-        """Take note of what a read raised; one kind of it is only close_notify in another dress."""
-        if isinstance(exc, ssl.SSLZeroReturnError):
-            self.state = EngineState.CLOSED
-        else:
-            self._error = exc
-            self.state = EngineState.BROKEN
+    def _break(self, exc: ssl.SSLError) -> None:
+        self._error = exc
+        self.state = EngineState.BROKEN
+        self._queued.clear()
 
     def _receive_in_steps(self, data: bytes | bytearray | memoryview) -> bytes:
         """The handshake and large chunks."""
@@ -337,7 +330,7 @@ class TLSEngine:
             except ssl.SSLWantReadError:
                 return
             except ssl.SSLError as exc:
-                self._end(exc)
+                self._break(exc)
             if self._outgoing.pending > _HIGH_WATER:
                 self._pieces.append(self._outgoing.read())
 
