@@ -62,6 +62,30 @@ class TestPolicy:
         assert built().verify_flags == plain
         assert built(ca_file=kit.ca_pem).verify_flags == plain | ssl.VERIFY_X509_PARTIAL_CHAIN
 
+    def test_a_revocation_list_is_loaded_and_looked_at(
+        self, kit: CertKit, revocation_list: Callable[..., bytes]
+    ) -> None:
+        """Unless that is switched off."""
+        plain = built(ca_file=kit.ca_pem)
+        wanted: dict[str, Any] = {"ca_file": kit.ca_pem, "crl_file": revocation_list(kit)}
+        checking = built(**wanted)
+        assert checking.verify_flags == plain.verify_flags | ssl.VERIFY_CRL_CHECK_LEAF
+        assert checking.cert_store_stats()["crl"] == 1
+        unchecked = built(**wanted, disable_certificate_revocation_check=True)
+        assert unchecked.verify_flags == plain.verify_flags
+        assert unchecked.cert_store_stats()["crl"] == 0
+
+    def test_the_systems_store_is_used_where_nothing_else_is_named(
+        self, kit: CertKit, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """And only there."""
+        monkeypatch.setenv("SSL_CERT_FILE", kit.ca_path)
+        monkeypatch.setenv("SSL_CERT_DIR", "")
+        der = ssl.PEM_cert_to_DER_cert(kit.ca_pem.decode())
+        assert built().get_ca_certs(binary_form=True) == [der]
+        other = ssl.PEM_cert_to_DER_cert(kit.stranger().ca_pem.decode())
+        assert built(ca_file=kit.stranger().ca_pem).get_ca_certs(binary_form=True) == [other]
+
     def test_keys_are_not_logged(self, kit: CertKit, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         """Whoever sets SSLKEYLOGFILE for something else does not get ours."""
         monkeypatch.setenv("SSLKEYLOGFILE", str(tmp_path / "keys"))
