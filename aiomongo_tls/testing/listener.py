@@ -70,7 +70,8 @@ class Listener:
         sock = socket.create_server((self.host, self.port), family=family, backlog=512)
         self.port = sock.getsockname()[1]
         started: Future[None] = Future()
-        self._thread = threading.Thread(target=self._run, args=(sock, started), name="aiomongo-tls-server", daemon=True)
+        name = f"MongoTestServer {self.host}:{self.port}"
+        self._thread = threading.Thread(target=self._run, args=(sock, started), name=name, daemon=True)
         self._thread.start()
         try:
             started.result()

@@ -80,13 +80,14 @@ def test_start_and_stop(plain: MongoTestServer) -> None:
     """After the end no thread and no socket is left, and the address refuses connections."""
     with client_of(plain.uri()) as client:
         assert client.admin.command("ping")["ok"] == 1.0
-    assert any(thread.name == "aiomongo-tls-server" for thread in threading.enumerate())
+    name = f"MongoTestServer {plain.address}"
+    assert name in [thread.name for thread in threading.enumerate()]
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         plain.stop()
         plain.stop()
         gc.collect()
-    assert not any(thread.name == "aiomongo-tls-server" for thread in threading.enumerate())
+    assert name not in [thread.name for thread in threading.enumerate()]
     with pytest.raises(ConnectionRefusedError):
         connected(plain)
 
