@@ -129,11 +129,6 @@ class Transport(asyncio.Protocol):
         return self._stream.get_extra_info("peername") if self._stream is not None else None
 
     @property
-    def is_open(self) -> bool:
-        """Whether bytes can be exchanged: the handshake is done and neither side has ended the stream."""
-        return self._open and not self._told and not self._closing
-
-    @property
     def is_aborted(self) -> bool:
         """Whether our side has ended the stream at once."""
         return self._aborted
@@ -142,11 +137,6 @@ class Transport(asyncio.Protocol):
     def is_gone(self) -> bool:
         """Whether the socket is closed, or about to be in this turn of the loop."""
         return self._gone
-
-    @property
-    def has_unsent(self) -> bool:
-        """Whether bytes that were written have not been handed to the kernel yet."""
-        return bool(self._outbound) or (self._stream is not None and self._stream.get_write_buffer_size() > 0)
 
     async def handshake(self) -> None:
         """Wait until the stream can be used. One caller at a time.

@@ -44,7 +44,6 @@ from aiomongo_tls.pool.pool import Pool
 from aiomongo_tls.pool.registry import PoolRegistry
 
 if TYPE_CHECKING:
-    from aiomongo_tls.address import ServerAddress
     from aiomongo_tls.core.auth.hello import StreamDescription
     from aiomongo_tls.core.options.client_options import ClientOptions
     from aiomongo_tls.net.connection import Connection
@@ -100,11 +99,6 @@ class Topology:
         self._fault: Exception | None = None
         self._has_warned = False
         self._description: StreamDescription | None = None
-
-    @property
-    def address(self) -> ServerAddress:
-        """The server."""
-        return self._address
 
     @property
     def description(self) -> StreamDescription | None:

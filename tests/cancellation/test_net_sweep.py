@@ -49,7 +49,7 @@ async def test_open_connection(contexts: Contexts, identity: Identity, cancels: 
             async def check(was_cancelled: bool) -> None:
                 assert bool(opened) is not was_cancelled
                 for transport in opened:
-                    assert transport.is_open
+                    await transport.handshake()
                     transport.close()
                     await transport.wait_closed()
                 # The look-up that nobody waits for any more.

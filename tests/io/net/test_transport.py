@@ -115,11 +115,10 @@ async def test_a_large_message_arrives_whole_and_in_order(listen: Any, dial: Any
     big = b"".join(struct.pack("<I", number) for number in range(1 << 20))
     client.transport.write(big)
     client.transport.write(b"after")
-    assert client.transport.has_unsent
     await client.transport.drain()
+    assert not client.transport._outbound
     server = await peer.accepted()
     assert await server.receives(len(big) + 5) == big + b"after"
-    assert not client.transport.has_unsent
 
 
 async def test_a_slow_reader_leaves_plaintext_waiting(contexts: Any, dial: Any) -> None:
@@ -136,7 +135,7 @@ async def test_a_slow_reader_leaves_plaintext_waiting(contexts: Any, dial: Any) 
             drained = asyncio.ensure_future(client.transport.drain())
             await asyncio.sleep(0)
             assert not drained.done()
-            assert client.transport.has_unsent
+            assert client.transport._outbound
             client.transport.abort()
             with pytest.raises(ConnectionAbortedError):
                 await drained
