@@ -32,7 +32,7 @@ from aiomongo_tls.core.options.read_preference import ReadPreference
 from aiomongo_tls.core.reply import error_in, raise_for_write_concern
 from aiomongo_tls.core.sessions import ImplicitSession, ServerSessionPool
 from aiomongo_tls.deadline import NEVER, Deadline
-from aiomongo_tls.errors import ConfigurationError, InvalidOperation, MongoError
+from aiomongo_tls.errors import ConfigurationError, InvalidOperation, MongoError, NetworkTimeout, Phase
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -170,8 +170,7 @@ class Executor:
         sequences = () if command.batches is None else (command.batches.take(len(body), description),)
         if not command.acknowledged:
             connection.send(body, sequences)
-            # Let the transport write: a loop of such writes would otherwise never give way.
-            await asyncio.sleep(0)
+            await _drain(connection, deadline)
             return None
         if self._socket_timeout is not None and not deadline.is_finite:
             now = asyncio.get_running_loop().time()
@@ -257,13 +256,22 @@ class Executor:
         """End the sessions on the server and close every connection, within a second. Idempotent.
 
         A cancelled caller gets its CancelledError when it is done.
+
+        Raises:
+            InvalidOperation: the client belongs to another event loop, which is still in use.
         """
         if self._closing is None:
             self._is_closed = True
             self._closing = asyncio.get_running_loop().create_task(
                 self._close(), name="aiomongo_tls close", context=Context()
             )
-        await outlast(self._closing)
+        try:
+            await outlast(self._closing)
+        except InvalidOperation:
+            # Called on another event loop than the client's own, which can still close it.
+            self._closing = None
+            self._is_closed = False
+            raise
 
     def abort(self) -> None:
         """Close every connection at once, without a word to the server. Plain and idempotent."""
@@ -276,7 +284,7 @@ class Executor:
         loop = asyncio.get_running_loop()
         end = loop.time() + CLOSE_LIMIT
         try:
-            if self._reaper is not None:
+            if self._reaper is not None and self._reaper.get_loop() is loop:
                 self._reaper.cancel()
                 await asyncio.wait([self._reaper])
             with suppress(MongoError):
@@ -314,6 +322,19 @@ class Executor:
                 stacklevel=2,
                 source=self,
             )
+
+
+async def _drain(connection: Connection, deadline: Deadline) -> None:
+    """Waits until a write without a reply has left, so that a loop of them gives way and cannot fill the memory."""
+    await asyncio.sleep(0)
+    try:
+        async with asyncio.timeout_at(deadline.at if deadline.is_finite else None):
+            await connection.drain()
+    except TimeoutError as exc:
+        connection.abort()
+        raise NetworkTimeout(
+            f"{deadline.option} has passed while a write was being sent", host=connection.address, phase=Phase.REQUEST
+        ) from exc
 
 
 def _raise_unless_allowed(command: Command, reply: Mapping[str, Any], connection: Connection) -> None:

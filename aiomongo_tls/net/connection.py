@@ -143,6 +143,22 @@ class Connection:
         if self._transport is not None:
             self._transport.write(message)
 
+    async def drain(self) -> None:
+        """Wait until what was sent has left, or nearly. For requests without a reply: nothing else slows them down.
+
+        Raises:
+            AutoReconnect: the connection was lost.
+            PoolClosedError: it was closed by this client.
+        """
+        if self._transport is None:
+            return
+        try:
+            await self._transport.drain()
+        except OSError:
+            # Why the connection ended says more than that its stream did.
+            self._check()
+            raise
+
     def close(self) -> None:
         """End the connection in order, with close_notify. A request that is under way fails."""
         self._end(PoolClosedError("the connection was closed by this client", host=self.address))

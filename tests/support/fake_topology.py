@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -60,6 +61,13 @@ class FakeConnection:
     def send(self, body: bytes, sequences: Sequence[DocumentSequence] = ()) -> None:
         self.topology.record(body, sequences, NEVER, wants_reply=False)
 
+    async def drain(self) -> None:
+        if self.topology.is_full:
+            await asyncio.Event().wait()
+
+    def abort(self) -> None:
+        self.topology.aborted_connections += 1
+
 
 class FakeTopology:
     """Hands out connections and counts them.
@@ -75,6 +83,8 @@ class FakeTopology:
         self.sent: list[Sent] = []
         self.out = 0
         self.is_idle = True
+        self.is_full = False
+        self.aborted_connections = 0
         self.deadlines: list[Deadline] = []
         self.closed = 0
         self.aborted = 0

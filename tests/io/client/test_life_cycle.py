@@ -88,11 +88,13 @@ async def test_a_client_made_without_a_loop_is_used_in_one(aiomongo_server: Mong
         async def use() -> None:
             await client.ping()
             await asyncio.to_thread(asyncio.run, use_elsewhere())
+            await client.ping()
             await client.close()
 
         async def use_elsewhere() -> None:
-            with pytest.raises(InvalidOperation, match="another event loop"):
-                await client.ping()
+            for wrong in (client.ping(), client.close()):
+                with pytest.raises(InvalidOperation, match="another event loop"):
+                    await wrong
 
         asyncio.run(use())
 

@@ -24,6 +24,7 @@ from aiomongo_tls.errors import (
     ConfigurationError,
     DocumentTooLarge,
     InvalidOperation,
+    NetworkTimeout,
     NotPrimaryError,
     OperationFailure,
     WTimeoutError,
@@ -157,6 +158,24 @@ async def test_an_unacknowledged_write_is_sent_without_a_session() -> None:
     (sent,) = topology.sent
     assert not sent.wants_reply
     assert "lsid" not in sent.document
+
+
+async def test_an_unacknowledged_write_waits_until_it_has_left() -> None:
+    """A server that does not read must not fill the memory; the deadline holds."""
+    topology = FakeTopology()
+    topology.is_full = True
+    client = executor(topology)
+    waiting = asyncio.create_task(client.run(ping(acknowledged=False)))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    with pytest.raises(NetworkTimeout, match=r"timeout\(0.01\) has passed while a write"), timeout(0.01):
+        await client.run(ping(acknowledged=False))
+    assert topology.out == 0
+    assert topology.aborted_connections == 1
 
 
 async def test_the_deadline_comes_from_the_block_then_from_the_client() -> None:
