@@ -16,6 +16,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from aiomongo_tls import errors as errors
     from aiomongo_tls.address import ServerAddress
     from aiomongo_tls.client.client import AsyncClient, AsyncCollection, AsyncDatabase, AsyncMongoClient
     from aiomongo_tls.client.command_cursor import AsyncCommandCursor
@@ -268,6 +269,9 @@ _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
 
 def __getattr__(name: str) -> Any:
+    if name == "errors":
+        # `import aiomongo_tls; ... except aiomongo_tls.errors.TLSError`, as one writes with PyMongo.
+        return import_module("aiomongo_tls.errors")
     home = _HOME_OF.get(name)
     if home is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -29,7 +29,9 @@ def imported_for_types() -> dict[str, str]:
 
 def test_type_checkers_and_the_table_agree() -> None:
     """The imports under TYPE_CHECKING, the table and `__all__` name the same things."""
-    assert imported_for_types() == aiomongo_tls._HOME_OF
+    found = imported_for_types()
+    assert found.pop("errors") == "aiomongo_tls"
+    assert found == aiomongo_tls._HOME_OF
     assert sorted(aiomongo_tls.__all__) == sorted(aiomongo_tls._HOME_OF)
     assert len(set(aiomongo_tls.__all__)) == len(aiomongo_tls.__all__)
 
@@ -48,6 +50,7 @@ def test_every_error_is_exported() -> None:
     public = {cls.__name__ for cls in classes if cls.__module__ == errors.__name__}
     assert public - {"Phase"} <= set(aiomongo_tls.__all__)
     assert aiomongo_tls.PyMongoError is aiomongo_tls.MongoError
+    assert aiomongo_tls.errors is errors
 
 
 def test_an_unknown_name_is_an_attribute_error() -> None:
@@ -64,6 +67,7 @@ def test_importing_the_package_loads_nothing_heavy() -> None:
         import aiomongo_tls
         dir(aiomongo_tls)
         print(*(name for name in {HEAVY!r} if name in set(sys.modules) - before))
+        aiomongo_tls.errors
         aiomongo_tls.AsyncClient
         print(*(name for name in {HEAVY!r} if name not in sys.modules))
     """
