@@ -50,7 +50,7 @@ LINGER = 1.0
 """Seconds for a closing stream to get rid of what it still has to send, or to wait for the peer to close."""
 
 # Ciphertext is handed over in pieces of this many bytes of plaintext: few system calls, little memory.
-_BATCH = 4 * STEP
+_BATCH = 65536
 
 
 class Receiver(Protocol):

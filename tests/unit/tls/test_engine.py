@@ -308,6 +308,15 @@ def test_one_large_write_would_leave_a_large_buffer(watched: Any) -> None:
     assert watched.server._outgoing.highest > 100 * STEP
 
 
+def test_the_largest_records_leave_small_buffers(watched: Any) -> None:
+    """A peer's records may be larger than a step; they pass in pieces too."""
+    message = random.Random(0).randbytes(16384)
+    for _ in range(20):
+        watched.server._write(message)
+    assert watched.client.receive_data(watched.server.data_to_send()) == 20 * message
+    assert 0 < watched.client._incoming.highest <= STEP
+
+
 def test_many_messages_in_one_chunk_are_all_decrypted(opened: Any) -> None:
     """Fifty records in one read, and the half of one that is completed by the next chunk."""
     for number in range(50):
