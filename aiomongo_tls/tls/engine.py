@@ -21,8 +21,9 @@ How OpenSSL is driven here, and what can go wrong
    handshake, out of `receive_data` in state OPEN. Data queued by `send()` during the handshake leaves together with
    the client's last flight, so that the first request costs no extra packet, and the alert answers both.
 5. *An empty buffer needs no question.* OpenSSL takes one record at a time from the incoming buffer, as much of it as
-   there is, and a read of `_RECORD` always takes a whole record. So once that buffer is empty there is nothing left to decrypt, and the call
-   that would only raise SSLWantReadError (which costs more than decrypting a small record) is left out.
+   there is, and a read of `_RECORD` always takes a whole record. So once that buffer is empty there is nothing left to
+   decrypt, and the call that would only raise SSLWantReadError (which costs more than decrypting a small record) is
+   left out.
 6. *Reading `SSLObject.session` leaks* about 7 KB on several CPython releases (cpython#116810). Nothing here does.
 7. *The end comes in two kinds*: close_notify, or a plain end of the stream, which is what many servers do. Inside the
    handshake the second is an error. Afterwards both are state CLOSED: whether a message was cut short is known by
