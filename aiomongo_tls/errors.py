@@ -364,7 +364,7 @@ class AuthenticationFailed(OperationFailure):
         code: the server's error code, 18 for every cause on purpose.
         details: the server's reply.
         reason: a stable slug for the likely cause: `unknown-user`, `user-mismatch`, `no-client-certificate`,
-            `no-tls`, `tls-terminated`, or `authentication-failed` where nothing more is known.
+            `no-tls`, `tls-terminated`, `mechanism-unavailable`, or `authentication-failed` where nothing more is known.
         host: the server concerned.
         mechanism: the mechanism used, for example `MONGODB-X509`.
         user: the user name that was used, for X.509 the certificate's subject if it is known.

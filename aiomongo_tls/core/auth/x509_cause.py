@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from aiomongo_tls.core.auth.facts import ConnectionFacts
 
 _PROTOCOL_ERROR = 17
+# CommandNotFound and MechanismUnavailable: FerretDB 1 gives the first, a server with X.509 switched off the second.
+_UNKNOWN_MECHANISM = (59, 334)
 _SUBJECT_COMMAND = "openssl x509 -noout -subject -nameopt RFC2253 -in <certificate file>"
 
 
@@ -46,6 +48,12 @@ def likely_cause(facts: ConnectionFacts, *, user: str | None, code: int | None) 
             "user-mismatch",
             f"the user name given is {user!r}, but the certificate's subject is {facts.subject!r}: "
             "leave the user name out, the server takes it from the certificate",
+        )
+    if code in _UNKNOWN_MECHANISM:
+        return LikelyCause(
+            "mechanism-unavailable",
+            "this server does not offer MONGODB-X509: add it to its authenticationMechanisms, or leave authMechanism "
+            "out if it admits whoever has a certificate",
         )
     if code == _PROTOCOL_ERROR:
         return LikelyCause(

@@ -45,6 +45,14 @@ def test_tls_ends_elsewhere():
     assert "ends TLS" in cause.hint
 
 
+@pytest.mark.parametrize("code", [59, 334])
+def test_a_server_without_the_mechanism(code: int):
+    """A server that does not know the command, or has the mechanism switched off, needs no user."""
+    cause = likely_cause(FACTS, user=None, code=code)
+    assert cause.reason == "mechanism-unavailable"
+    assert "createUser" not in cause.hint
+
+
 @pytest.mark.parametrize("user", [None, SUBJECT])
 def test_unknown_user(user: str | None):
     """Otherwise the user is missing, and the command to create it can be pasted."""
