@@ -17,6 +17,7 @@ its waiter gave up in the meantime; then the connection is given back with `give
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar
 
@@ -88,8 +89,9 @@ class Slots(Generic[C, W]):
         self._idle: list[tuple[C, float]] = []
         self._in_use: set[C] = set()
         self._opening: set[int] = set()
-        # A dictionary, because one in the middle may give up.
-        self._waiters: dict[W, None] = {}
+        # Not a list, because one in the middle may give up; nor a plain dict, which finds its first key the more slowly
+        # the more of those before it were deleted.
+        self._waiters: OrderedDict[W, None] = OrderedDict()
         self._last_id = 0
         # Whether to open connections that nobody asked for: the last attempt succeeded.
         self._fills = False
@@ -161,8 +163,9 @@ class Slots(Generic[C, W]):
         """An attempt has failed; whoever waits now is told. Connections that nobody asked for wait for `fill()`."""
         self._opening.discard(connection_id)
         self._fills = False
-        waiters, self._waiters = self._waiters, {}
-        return [Fail(waiter) for waiter in waiters]
+        actions: list[Action[C, W]] = [Fail(waiter) for waiter in self._waiters]
+        self._waiters.clear()
+        return actions
 
     def lost(self, connection: C, now: float) -> list[Action[C, W]]:
         """A connection was lost. An idle one leaves at once; one in use when it is given back."""
@@ -185,8 +188,7 @@ class Slots(Generic[C, W]):
         while self._waiters and self._idle:
             connection, _ = self._idle.pop()
             self._in_use.add(connection)
-            waiter = next(iter(self._waiters))
-            del self._waiters[waiter]
+            waiter, _ = self._waiters.popitem(last=False)
             actions.append(Grant(waiter, connection))
         while self._is_one_missing:
             self._last_id += 1
