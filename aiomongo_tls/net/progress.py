@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from aiomongo_tls.errors import NetworkTimeout, Phase, TLSHandshakeTimeout
+from aiomongo_tls.tls.verdicts import HANDSHAKE_TIMEOUT
 
 if TYPE_CHECKING:
     from aiomongo_tls.address import ServerAddress
@@ -89,9 +90,9 @@ class Progress:
             return NetworkTimeout(message, host=self.address, phase=self.phase)
         return TLSHandshakeTimeout(
             message,
-            reason="handshake-timeout",
+            reason=HANDSHAKE_TIMEOUT.reason,
             host=self.address,
             expected="a TLS handshake",
             presented=f"{self.received} bytes" if self.received else "silence",
-            hint="check that this port speaks TLS, and what stands between (proxy, firewall, overloaded server)",
+            hint=HANDSHAKE_TIMEOUT.hint,
         )

@@ -13,8 +13,9 @@ How OpenSSL is driven here, and what can go wrong
    1 MB each way on one after another: 30 and 54 KB; with steps of 16 KB, the size of the largest TLS record, 30 and
    90 KB. Large messages pay 0.35 ms per MB received (a read that finds half a record has to be made, and raises) and
    0.15 ms per MB sent; what fits into one step pays nothing.
-2. *Reading can produce output.* A TLS 1.3 peer may ask for new keys (KeyUpdate) at any time, and the answer comes
-   out of a read. The rule for the owner is therefore: after every call, even one that raised, send `data_to_send()`.
+2. *Reading can produce output*: an alert, the refusal to renegotiate (TLS 1.2). The answer to a request for new keys
+   (TLS 1.3's KeyUpdate) waits for the next write in OpenSSL 3.0, which is nothing to rely upon. The rule for the owner
+   is therefore: after every call, even one that raised, send `data_to_send()`.
 3. *A failed handshake leaves an alert behind.* OpenSSL has put it into the outgoing buffer when the exception
    arrives. Unless it is sent, the peer learns nothing but "connection closed".
 4. *A TLS 1.3 client is ready before the server has looked at its certificate.* A refusal comes as an alert after the

@@ -239,7 +239,8 @@ HANDSHAKE_TIMEOUT = Verdict(
     TLSHandshakeTimeout,
     "handshake-timeout",
     "the server stopped answering in the TLS handshake, or right after it",
-    "the server hangs, or something in between swallows packets (firewall, VPN, a too large MTU)",
+    "check that this port speaks TLS; the server may hang, or something in between swallow packets (firewall, proxy, "
+    "VPN, a too large MTU)",
 )
 
 _ALERT = re.compile(r"(?:SSLV3|TLSV1|TLSV13|SSL/TLS|TLS)_(?:ALERT_)?(.+)")
