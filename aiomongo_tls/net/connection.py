@@ -6,8 +6,9 @@ under way when it fires, and is moved only if a request needs it earlier. Under 
 second.
 
 Dirty from the first byte to the last. What breaks off a request (a cancellation, a deadline) leaves its reply under
-way, and whoever used the connection next would read it. The wire protocol knows whether a reply is outstanding;
-`core/pool/disposition` decides what becomes of such a connection when it is given back.
+way, and whoever used the connection next would read it; a request without a reply may still be on its way out. The
+wire protocol knows whether a reply is outstanding, the transport whether bytes wait; `core/pool/disposition` decides
+what becomes of such a connection when it is given back.
 
 The end is told once, through `on_lost`: an idle connection that the server closes, or on which it speaks unasked,
 leaves its pool in that moment.
@@ -82,14 +83,19 @@ class Connection:
         return self._transport.info if self._transport is not None else None
 
     @property
+    def fault(self) -> Exception | None:
+        """Why it cannot be used any more, None as long as it can."""
+        return self._error
+
+    @property
     def is_usable(self) -> bool:
         """Whether it has not been lost or closed."""
         return self._error is None
 
     @property
     def is_dirty(self) -> bool:
-        """Whether a reply is still to come, so that nobody else can use it."""
-        return not self._protocol.is_idle
+        """Whether a reply is still to come, or a request still to leave, so that nobody else can use it."""
+        return not self._protocol.is_idle or (self._transport is not None and self._transport.has_backlog)
 
     async def request(
         self, body: bytes, sequences: Sequence[DocumentSequence] = (), *, deadline: Deadline = NEVER
@@ -145,6 +151,8 @@ class Connection:
 
     async def drain(self) -> None:
         """Wait until what was sent has left, or nearly. For requests without a reply: nothing else slows them down.
+
+        Whatever ends the waiting early leaves the connection dirty until the last byte has left.
 
         Raises:
             AutoReconnect: the connection was lost.

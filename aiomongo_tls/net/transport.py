@@ -17,7 +17,8 @@ The TLS engine (`tls/engine.py`) turns bytes into bytes; asyncio's transport, or
    a peer cannot pile up bytes.
 4. *A slow reader.* `write()` encrypts only as far as the loop's transport takes it (`pause_writing`); the rest waits
    here as plaintext, whose order is kept. `drain()` waits for it.
-5. *Every call into the engine may produce bytes to send* (KeyUpdate, alerts), so each is followed by a flush.
+5. *Every call into the engine may produce bytes to send* (an alert, an answer to the peer's TLS), so each is followed
+   by a flush.
 6. *The end is told once*: `Receiver.stream_lost()` is called exactly once, at the moment the end is known (the peer's
    end of stream, an error) and not one turn of the loop later, so that an idle connection leaves its pool at once.
 """
@@ -129,6 +130,11 @@ class Transport(asyncio.Protocol):
         return self._stream.get_extra_info("peername") if self._stream is not None else None
 
     @property
+    def has_backlog(self) -> bool:
+        """Whether what was written still waits because the peer does not take it; `drain()` waits for that to end."""
+        return self._paused or bool(self._outbound)
+
+    @property
     def is_aborted(self) -> bool:
         """Whether our side has ended the stream at once."""
         return self._aborted
@@ -174,9 +180,11 @@ class Transport(asyncio.Protocol):
         Raises:
             Exception: what broke the stream, explained; ConnectionAbortedError if our side closed it.
         """
-        while self._paused or self._outbound:
+        while True:
             if self._told or self._closing:
                 raise self._reason()
+            if not self.has_backlog:
+                return
             waiter = asyncio.get_running_loop().create_future()
             self._drain_waiters.append(waiter)
             await waiter
@@ -256,7 +264,7 @@ class Transport(asyncio.Protocol):
             self._bound.cancel()
             self._bound = None
         self._tell(None)
-        self._wake(self._close_waiters, None)
+        self._wake(self._close_waiters)
         self._stream = None
 
     # Handshake and payload
@@ -351,7 +359,7 @@ class Transport(asyncio.Protocol):
             else:
                 self._encrypt_in_steps(self.engine, self._stream, view[:_BATCH])
         if not self._outbound and not self._paused:
-            self._wake(self._drain_waiters, None)
+            self._wake(self._drain_waiters)
             if self._closing:
                 self._say_goodbye()
 
@@ -381,7 +389,8 @@ class Transport(asyncio.Protocol):
         if exc is None and self._explain is not None and not self.payload_received:
             exc = EOFError("end of stream before any payload")
         self._tell(exc)
-        self._hang_up()
+        # Whoever ends its own direction says so (RFC 8446, section 6.1), also in answer to the peer's close_notify.
+        self._say_goodbye()
 
     def _break(self, exc: BaseException) -> None:
         """Our side ends the stream because of `exc`; the alert that the engine may have made is sent first."""
@@ -407,7 +416,8 @@ class Transport(asyncio.Protocol):
             error = self._error = self._explained(exc)
         if self._handshake_waiter is not None and not self._handshake_waiter.done():
             self._handshake_waiter.set_exception(self._reason())
-        self._wake(self._drain_waiters, self._reason())
+        # Why it ended they ask for themselves, each in turn.
+        self._wake(self._drain_waiters)
         self._receiver.stream_lost(error)
 
     def _explained(self, exc: BaseException) -> Exception:
@@ -452,13 +462,10 @@ class Transport(asyncio.Protocol):
         return b"".join(pieces)
 
     @staticmethod
-    def _wake(waiters: list[asyncio.Future[None]], error: Exception | None) -> None:
+    def _wake(waiters: list[asyncio.Future[None]]) -> None:
         for waiter in waiters:
             if not waiter.done():
-                if error is None:
-                    waiter.set_result(None)
-                else:
-                    waiter.set_exception(error)
+                waiter.set_result(None)
         waiters.clear()
 
 
@@ -540,8 +547,11 @@ async def open_connection(
 
 
 def _server_name(address: ServerAddress) -> str:
-    # A zone ("fe80::1%eth0") belongs to this machine and is in no certificate.
-    return "localhost" if address.is_unix_socket else address.host.partition("%")[0]
+    if address.is_unix_socket:
+        return "localhost"
+    # A zone ("fe80::1%eth0") belongs to this machine. The dot behind a complete name ("db.example.net.") is for DNS
+    # only: neither SNI (RFC 6066, section 3) nor certificates have it.
+    return address.host.partition("%")[0].removesuffix(".")
 
 
 async def _adopt(sock: socket.socket, transport: Transport) -> None:

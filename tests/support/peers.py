@@ -44,7 +44,7 @@ class Contexts:
     stranger_ca: trustme.CA = field(default_factory=trustme.CA)
 
     def __post_init__(self) -> None:
-        self._server = self.ca.issue_cert("localhost", "127.0.0.1")
+        self._server = self.ca.issue_cert("localhost", "127.0.0.1", "::1")
         self._client = self.ca.issue_cert("client@example.net", common_name="client")
         self._stranger = self.stranger_ca.issue_cert("client@example.net", common_name="stranger")
 

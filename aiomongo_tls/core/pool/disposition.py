@@ -16,7 +16,7 @@ class Returned(Protocol):
 
     @property
     def is_dirty(self) -> bool:
-        """Whether a reply is still to come."""
+        """Whether a reply is still to come, or a request still to leave."""
         ...
 
 
@@ -28,7 +28,7 @@ class Disposition(Enum):
     CLOSE = "close"
     """Its stream is in order but nobody needs it any more: say goodbye."""
     ABORT = "abort"
-    """A reply may still come, or nothing will ever: drop it."""
+    """What belongs to an earlier request is under way, or nothing will ever be: drop it."""
 
 
 def disposition(connection: Returned, *, pool_is_closed: bool) -> Disposition:

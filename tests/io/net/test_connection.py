@@ -75,6 +75,28 @@ async def test_a_request_without_a_reply_leaves_the_connection_clean(peer: Mongo
     assert [next(iter(document)) for document in peer.commands[1:]] == ["insert", "ping"]
 
 
+async def test_a_request_without_a_reply_is_dirty_until_it_has_left(peer: MongoPeer, connection: Connection) -> None:
+    """Whoever breaks off the waiting for a peer that does not read leaves a connection that nobody else can use."""
+    stream = peer.sessions[0].transport
+    assert stream is not None
+    assert stream._stream is not None
+    stream._stream.pause_reading()
+    connection.send(command("insert", x=bytes(16_000_000)))
+    draining = asyncio.create_task(connection.drain())
+    await asyncio.sleep(0)
+    draining.cancel()
+    await asyncio.wait([draining])
+    assert draining.cancelled()
+    assert connection.is_dirty
+    assert connection.is_usable
+    peer.answers["insert"] = None
+    stream._stream.resume_reading()
+    await connection.drain()
+    assert not connection.is_dirty
+    await connection.request(PING)
+    assert len(peer.commands) == 3
+
+
 async def test_one_request_at_a_time(peer: MongoPeer, connection: Connection) -> None:
     """The second is refused before anything is sent."""
     peer.answers["ping"] = None

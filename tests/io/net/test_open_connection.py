@@ -23,7 +23,7 @@ def setup(contexts: Contexts) -> TLSSetup:
 
 
 async def test_the_host_is_the_name_that_is_checked(contexts: Contexts, setup: TLSSetup) -> None:
-    """Its certificate is for localhost and 127.0.0.1; another name for the same place is refused."""
+    """Its certificate is for localhost, 127.0.0.1 and ::1; another name for the same place is refused."""
     async with mongo_peer(contexts.server()) as peer:
         here = Resolver(lambda host, port: [Endpoint(socket.AF_INET, ("127.0.0.1", port))])
         for host in ("localhost", "127.0.0.1"):
@@ -37,6 +37,64 @@ async def test_the_host_is_the_name_that_is_checked(contexts: Contexts, setup: T
                 ServerAddress("other.example", peer.port), receiver=Recorder(), setup=setup, resolver=here
             )
         assert caught.value.reason == "hostname-mismatch"
+
+
+class Here(Resolver):
+    """Finds everything on this machine, IP addresses and paths too."""
+
+    async def resolve(self, address: ServerAddress) -> list[Endpoint]:
+        assert address.port is not None
+        return [Endpoint(socket.AF_INET, ("127.0.0.1", address.port))]
+
+
+@pytest.mark.parametrize(("host", "name"), [("localhost.", "localhost"), ("::1", "::1"), ("::1%lo", "::1")])
+async def test_what_belongs_to_dns_or_to_this_machine_is_not_part_of_the_name(
+    contexts: Contexts, setup: TLSSetup, host: str, name: str
+) -> None:
+    """The dot behind a complete name, and an IPv6 zone: no certificate has them, and SNI must not."""
+    context = contexts.server()
+    asked: list[str | None] = []
+    context.sni_callback = lambda ssl_object, server_name, _: asked.append(server_name)
+    async with mongo_peer(context) as peer:
+        transport = await open_connection(
+            ServerAddress(host, peer.port), receiver=Recorder(), setup=setup, resolver=Here()
+        )
+        assert transport.info is not None
+        assert transport.info.server_hostname == name
+        # An IP address is no server name (RFC 6066, section 3).
+        assert asked == [name if name == "localhost" else None]
+        transport.close()
+        await transport.wait_closed()
+
+
+@pytest.mark.parametrize("host", ["other.example.", "::2", "localhost.."])
+async def test_without_it_the_name_has_to_fit_all_the_same(contexts: Contexts, setup: TLSSetup, host: str) -> None:
+    """The twin: another name is refused, with or without the dot, and two dots make no name."""
+    async with mongo_peer(contexts.server()) as peer:
+        with pytest.raises((ServerCertificateError, ConfigurationError)) as caught:
+            await open_connection(ServerAddress(host, peer.port), receiver=Recorder(), setup=setup, resolver=Here())
+        assert getattr(caught.value, "reason", "hostname-mismatch") == "hostname-mismatch"
+
+
+@pytest.mark.parametrize(("name", "fits"), [(None, True), ("other.example", False)])
+async def test_a_unix_domain_socket_speaks_tls_as_localhost(
+    contexts: Contexts, setup: TLSSetup, tmp_path: Any, name: str | None, fits: bool
+) -> None:
+    """A path is in no certificate; the name that stands for it is checked like any other."""
+    path = str(tmp_path / "mongodb.sock")
+    async with mongo_peer(contexts.server(), path=path):
+        opening = open_connection(
+            ServerAddress(path, None), receiver=Recorder(), setup=setup, server_hostname=name, resolver=resolver_of()
+        )
+        if not fits:
+            with pytest.raises(ServerCertificateError, match="hostname-mismatch"):
+                await opening
+            return
+        transport = await opening
+        assert transport.info is not None
+        assert transport.info.server_hostname == "localhost"
+        transport.close()
+        await transport.wait_closed()
 
 
 async def test_another_name_can_be_asked_for(contexts: Contexts, setup: TLSSetup) -> None:

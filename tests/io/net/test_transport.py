@@ -141,6 +141,25 @@ async def test_a_slow_reader_leaves_plaintext_waiting(contexts: Any, dial: Any) 
                 await drained
 
 
+async def test_waiting_for_what_can_never_leave_is_an_error(contexts: Any, dial: Any) -> None:
+    """Before the loss or after it: what was written has not left, and drain() must not say so."""
+    loop = asyncio.get_running_loop()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.setblocking(False)
+        client = await dial(listener.getsockname()[1])
+        accepted, _ = await loop.sock_accept(listener)
+        client.transport.write(b"x" * (1 << 25))
+        client.transport.write(b"y" * (1 << 25))
+        assert client.transport.has_backlog
+        drained = asyncio.ensure_future(client.transport.drain())
+        await asyncio.sleep(0)
+        accepted.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        accepted.close()
+        for waiting in (drained, client.transport.drain()):
+            with pytest.raises(ConnectionError):
+                await waiting
+
+
 async def test_the_peers_end_is_told_once(listen: Any, dial: Any, contexts: Any) -> None:
     """close() on one end is a clean end on the other: one call, no error; close_notify was sent."""
     peer = await listen(contexts.server(), echo=True)
@@ -152,6 +171,28 @@ async def test_the_peers_end_is_told_once(listen: Any, dial: Any, contexts: Any)
     assert await server.end() is None
     await server.transport.wait_closed()
     assert (client.ends, server.ends) == ([None], [None])
+
+
+async def test_close_notify_is_answered(dial: Any, contexts: Any) -> None:
+    """Whoever learns that the peer has ended its direction ends its own in order too."""
+    loop = asyncio.get_running_loop()
+    server = TLSEngine(contexts.server(version=ssl.TLSVersion.TLSv1_2), server_side=True)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.setblocking(False)
+        client = await dial(listener.getsockname()[1], contexts.client())
+        accepted, _ = await loop.sock_accept(listener)
+        with accepted:
+            accepted.setblocking(False)
+            while not server.handshake_done:
+                server.receive_data(await loop.sock_recv(accepted, 65536))
+                await loop.sock_sendall(accepted, server.data_to_send())
+            await client.transport.handshake()
+            server.close()
+            await loop.sock_sendall(accepted, server.data_to_send())
+            assert await client.end() is None
+            answer = await loop.sock_recv(accepted, 65536)
+            assert answer[:1] == b"\x15"
+            assert await loop.sock_recv(accepted, 65536) == b""
 
 
 async def test_closing_sends_what_was_written(listen: Any, dial: Any, contexts: Any) -> None:
