@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
@@ -23,6 +25,20 @@ def pytest_asyncio_loop_factories(config: object, item: object) -> Mapping[str, 
 @pytest.fixture(scope="session")
 def contexts() -> Contexts:
     return Contexts()
+
+
+@pytest.fixture
+def silent_port() -> Iterator[int]:
+    """A port that never answers: its queue is full, so the kernel drops what knocks."""
+    with ExitStack() as stack:
+        listener = stack.enter_context(socket.socket())
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        for _ in range(2):
+            knocking = stack.enter_context(socket.socket())
+            knocking.setblocking(False)
+            knocking.connect_ex(listener.getsockname())
+        yield int(listener.getsockname()[1])
 
 
 class Ends:

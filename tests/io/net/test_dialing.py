@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Iterator
-from contextlib import ExitStack
 
 import pytest
 from sweep import descriptors
@@ -28,17 +27,9 @@ def listening() -> Iterator[Endpoint]:
 
 
 @pytest.fixture
-def silent() -> Iterator[Endpoint]:
-    """An endpoint that never answers: its queue is full, so the kernel drops what knocks."""
-    with ExitStack() as stack:
-        listener = stack.enter_context(socket.socket())
-        listener.bind(("127.0.0.1", 0))
-        listener.listen(0)
-        for _ in range(2):
-            knocking = stack.enter_context(socket.socket())
-            knocking.setblocking(False)
-            knocking.connect_ex(listener.getsockname())
-        yield at(listener.getsockname()[1])
+def silent(silent_port: int) -> Endpoint:
+    """An endpoint that never answers."""
+    return at(silent_port)
 
 
 def test_families_take_turns() -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+import struct
+import threading
 from typing import Any
 
 import bson
@@ -27,8 +29,9 @@ from aiomongo_tls.errors import (
     TLSProtocolError,
 )
 from aiomongo_tls.net.connection import Connection
+from aiomongo_tls.net.dns import Endpoint, Resolver
 from aiomongo_tls.net.establish import Establisher
-from aiomongo_tls.net.identity import load_identity
+from aiomongo_tls.net.identity import Identity, load_identity
 
 X509 = MongoCredential(username=None, password=None, source="$external", mechanism="MONGODB-X509")
 both_versions = pytest.mark.parametrize(
@@ -117,7 +120,7 @@ async def test_a_refused_client_certificate_is_explained(
         with pytest.raises(ClientCertificateRejected) as caught:
             await establish(peer.address, contexts.options(certificate=stranger, stranger=stranger), credential=X509)
         assert caught.value.host == peer.address
-        assert caught.value.reason == "client-certificate-unknown-ca" if stranger else "client-certificate-required"
+        assert caught.value.reason == f"client-certificate-{'unknown-ca' if stranger else 'required'}"
         assert isinstance(caught.value.__cause__, ssl.SSLError)
 
 
@@ -179,6 +182,52 @@ async def test_silence_after_the_tls_handshake_ends_in_time(contexts: Contexts, 
             await establish(peer.address, contexts.options(), connect_timeout=0.1)
     assert caught.value.phase is Phase.HELLO
     assert "has sent nothing" in str(caught.value)
+
+
+@pytest.mark.parametrize("tls", [False, True])
+async def test_a_server_that_dribbles_for_ever_ends_in_time(contexts: Contexts, tls: bool) -> None:
+    """Byte after byte of something that never ends: the limit is for the whole way, not for each pause."""
+
+    async def dribble(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"\x16\x03\x03\x40\x00" if tls else struct.pack("<iiii", 4096, 1, 1, 2013))
+        while True:
+            writer.write(b"\x01")
+            await asyncio.sleep(0.001)
+
+    async with raw_peer(dribble) as address:
+        with pytest.raises((NetworkTimeout, TLSHandshakeTimeout), match=r"has sent only \d\d? bytes") as caught:
+            await establish(address, contexts.options() if tls else None, connect_timeout=0.05)
+    assert caught.value.phase is (Phase.TLS if tls else Phase.HELLO)
+
+
+async def test_a_look_up_that_takes_too_long_names_that_phase() -> None:
+    """Nothing can stop the thread that asks, so nobody waits for it."""
+    release = threading.Event()
+
+    def lookup(host: str, port: int) -> list[Endpoint]:
+        release.wait(5)
+        return []
+
+    address = ServerAddress("db.example.net")
+    establisher = Establisher(
+        address=address,
+        client={},
+        identity=Identity(),
+        credential=None,
+        resolver=Resolver(lookup),
+        connect_timeout=0.02,
+    )
+    with pytest.raises(NetworkTimeout, match="connectTimeoutMS=20 has passed while looking up") as caught:
+        await establisher.establish(Connection(address, 1))
+    assert caught.value.phase is Phase.DNS
+    release.set()
+
+
+async def test_an_address_that_never_answers_names_that_phase(silent_port: int) -> None:
+    """What a firewall does that drops packets."""
+    with pytest.raises(NetworkTimeout, match="connectTimeoutMS=20 has passed while opening the TCP conn") as caught:
+        await establish(ServerAddress("127.0.0.1", silent_port), connect_timeout=0.02)
+    assert caught.value.phase is Phase.TCP
 
 
 async def test_silence_while_authenticating_names_that_phase(contexts: Contexts) -> None:
