@@ -39,7 +39,6 @@ class Pool:
         key: the server, and who its connections are for.
         options: the pool options.
         establish: opens a new connection; has a time limit of its own and leaves nothing open when it fails.
-        make: makes a new connection that is not open yet, from its number; for tests.
         backoff: the pauses between attempts that nobody asked for and that fail.
     """
 
@@ -49,19 +48,17 @@ class Pool:
         options: PoolOptions,
         establish: Callable[[Connection], Awaitable[None]],
         *,
-        make: Callable[[int], Connection] | None = None,
         backoff: Backoff | None = None,
     ) -> None:
         self.key = key
         self._options = options
         self._establish = establish
-        self._make = make or partial(Connection, key.address)
         self._loop = asyncio.get_running_loop()
         self._now = self._loop.time
         self._slots: Slots[Connection, _Waiter] = Slots(options)
         # The attempts by the number of their connection, the oldest first.
         self._attempts: dict[int, tuple[Connection, asyncio.Task[None]]] = {}
-        # Every connection whose socket may still be open. Pruned when another one is added.
+        # Every connection whose socket may still be open, and as many again that are gone: pruned now and then.
         self._connections: set[Connection] = set()
         self._keeper = Keeper(self._look, call_at=self._loop.call_at, clock=self._now, backoff=backoff)
         self._has_reported_fault = False
@@ -225,13 +222,13 @@ class Pool:
             elif isinstance(action, Close):
                 action.connection.close()
             elif not action.waiter.done() and error is not None:
-                # Each its own, because raising adds to an exception's traceback.
-                action.waiter.set_exception(copy(error))
+                action.waiter.set_exception(_twin(error))
         self._keeper.look_at(self._slots.next_look)
 
     def _open(self, connection_id: int) -> None:
-        connection = self._make(connection_id)
-        self._connections = {other for other in self._connections if not other.is_gone}
+        connection = Connection(self.key.address, connection_id)
+        if len(self._connections) >= 2 * self.status.total:
+            self._connections = {other for other in self._connections if not other.is_gone}
         self._connections.add(connection)
         name = f"aiomongo_tls open connection {connection_id} to {self.key.address}"
         task = self._loop.create_task(self._open_it(connection), name=name, context=Context())
@@ -266,7 +263,11 @@ class Pool:
             return PoolClosedError("the client was closed", host=self.key.address)
         error = task.exception()
         if error is None and not connection.is_usable:
-            return AutoReconnect("the connection was lost right after it was opened", host=self.key.address)
+            lost = AutoReconnect(
+                "the connection was lost right after it was opened", host=self.key.address, phase=Phase.HELLO
+            )
+            lost.__cause__ = connection.fault
+            return lost
         return error
 
     def _lost(self, connection: Connection) -> None:
@@ -274,3 +275,11 @@ class Pool:
 
     def _look(self) -> None:
         self._carry_out(self._slots.fill(self._now()))
+
+
+def _twin(error: BaseException) -> BaseException:
+    """An error for one waiter; each its own, because raising adds to an exception's traceback."""
+    try:
+        return copy(error)
+    except Exception:  # noqa: BLE001 - one of no class of ours, whose constructor wants more than it keeps
+        return error

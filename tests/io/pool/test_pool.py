@@ -128,6 +128,24 @@ async def test_waiters_are_served_in_their_order(pools: Any) -> None:
     assert pool.status == Counts(idle=1, in_use=0, opening=0, waiting=0)
 
 
+async def test_a_crowd_is_served_in_its_order(pools: Any, opener: Opener) -> None:
+    """A thousand callers at two connections: nobody is passed over, and no third connection is opened."""
+    pool = pools(max_pool_size=2)
+    order: list[int] = []
+
+    async def use(number: int) -> None:
+        connection = await pool.check_out()
+        order.append(number)
+        await asyncio.sleep(0)
+        pool.check_in(connection)
+
+    async with asyncio.timeout(10):
+        await asyncio.gather(*(use(number) for number in range(1000)))
+    assert order == list(range(1000))
+    assert len(opener.gates) == 2
+    assert pool.status == Counts(idle=2, in_use=0, opening=0, waiting=0)
+
+
 async def test_attempts_run_in_an_empty_context_under_a_name(pools: Any, opener: Opener) -> None:
     """They outlive the operation that wanted them, so they must not carry its context variables."""
     variable: contextvars.ContextVar[str] = contextvars.ContextVar("variable", default="nothing")
@@ -160,6 +178,38 @@ async def test_a_failed_attempt_is_told_to_all_who_wait(pools: Any, opener: Open
     assert all(isinstance(result.__cause__, OSError) for result in results if isinstance(result, Exception))
     opener.at_once = True
     assert (await pool.check_out()).id == 2
+
+
+async def test_a_failure_that_cannot_be_copied_is_told_all_the_same(pools: Any, opener: Opener) -> None:
+    """An exception of a stranger, whose constructor wants more than it keeps: nobody may wait for ever."""
+
+    class Strange(Exception):
+        def __init__(self, one: int, two: int) -> None:
+            super().__init__(f"{one} {two}")
+
+    pool = pools(max_connecting=1)
+    opener.at_once = False
+    tasks = [asyncio.create_task(pool.check_out()) for _ in range(2)]
+    await opener.attempts(1)
+    opener.fail(1, Strange(1, 2))
+    async with asyncio.timeout(5):
+        results = await asyncio.gather(*tasks, return_exceptions=True)
+    assert [type(result) for result in results] == [Strange] * 2
+
+
+async def test_a_connection_lost_right_after_it_was_opened_is_a_failure(pools: Any, opener: Opener) -> None:
+    """It tells host and phase, and why as its cause."""
+    pool = pools()
+    opener.at_once = False
+    task = asyncio.create_task(pool.check_out())
+    await opener.attempts(1)
+    (connection,) = pool.attempts
+    connection.stream_lost(None)
+    opener.succeed(1)
+    with pytest.raises(AutoReconnect, match="lost right after it was opened") as caught:
+        await task
+    assert (caught.value.host, caught.value.phase) == (ADDRESS, Phase.HELLO)
+    assert "the server closed the connection" in str(caught.value.__cause__)
 
 
 async def test_an_attempt_outlives_the_operation_that_wanted_it(pools: Any, opener: Opener) -> None:
