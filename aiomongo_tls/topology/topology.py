@@ -5,8 +5,9 @@ Rules for waiting (`core/sdam/failures` is the table behind them):
 - A permanent fault is raised at once, by `open()` and by every later operation; each of them makes a fresh attempt, so
   recovery needs no help.
 - A transient fault is retried after a short pause until the operation's deadline or `serverSelectionTimeoutMS`,
-  whichever is earlier. After two seconds one WARNING says what is waited for; there is no second one until the server
-  was there again.
+  whichever is earlier. All operations pause until the same moment: a thousand of them that wait for a server which
+  refuses make one round of attempts per pause, not a thousand. After two seconds one WARNING says what is waited for;
+  there is no second one until the server was there again.
 - While the server was fine at last sight, only the operation's own deadline bounds the waiting for a connection:
   `serverSelectionTimeoutMS` limits the search for a server, not the queue at a busy one.
 - An operation whose own deadline passes while its first connection is being opened is told so, with the phase reached.
@@ -84,7 +85,6 @@ class Topology:
         self._options = options
         self._address = options.seeds[0]
         self._resolver = resolver or Resolver()
-        self._chance = chance
         self._patience = patience
         self._identities = IdentityLoader(options.tls)
         self._pools = PoolRegistry(self._make_pool)
@@ -95,6 +95,9 @@ class Topology:
         self._closed = asyncio.Event()
         # Whether the last that was heard of the server was good.
         self._is_proven = False
+        # When whoever has met a fault tries again.
+        self._retry_at = 0.0
+        self._backoff = Backoff(FIRST_PAUSE, LONGEST_PAUSE, chance)
         # The last fault of the server, for the warning.
         self._fault: Exception | None = None
         self._has_warned = False
@@ -147,7 +150,6 @@ class Topology:
         loop = self._enter()
         limit = deadline.tightened(self._selection_limit(loop.time()))
         warn_at = loop.time() + self._patience
-        backoff = Backoff(FIRST_PAUSE, LONGEST_PAUSE, self._chance)
         warning: asyncio.TimerHandle | None = None
         last: MongoError | None = None
         try:
@@ -159,11 +161,12 @@ class Topology:
                 except (InvalidOperation, PoolClosedError, WaitQueueTimeoutError):
                     raise
                 except MongoError as exc:
-                    is_last = limit.has_passed(loop.time())
+                    now = loop.time()
+                    is_last = limit.has_passed(now)
                     if is_permanent(exc, tls_fail_fast=self._options.tls_fail_fast):
                         self._is_proven = False
                         raise
-                    if is_last and limit is deadline and last is None:
+                    if last is None and deadline.has_passed(now):
                         # The operation was in too much of a hurry; that tells nothing about the server.
                         raise
                     self._is_proven = False
@@ -174,9 +177,10 @@ class Topology:
                     self._is_proven = True
                     self._fault = None
                     self._has_warned = False
+                    self._backoff.reset()
                     return connection
                 if not is_last:
-                    await self._pause(backoff.pause(), limit)
+                    await self._pause(limit)
                 if limit.has_passed(loop.time()):
                     raise self._not_found(limit, last) from last
         finally:
@@ -277,11 +281,13 @@ class Topology:
 
         return Pool(key, options.pool, establish)
 
-    async def _pause(self, seconds: float, limit: Deadline) -> None:
-        """Pause, until the limit at most; closing the client ends it."""
-        loop = self._enter()
+    async def _pause(self, limit: Deadline) -> None:
+        """Pause with all who have met a fault, until the limit at most; closing the client ends it."""
+        now = self._enter().time()
+        if self._retry_at <= now:
+            self._retry_at = now + self._backoff.pause()
         with suppress(TimeoutError):
-            async with asyncio.timeout_at(min(loop.time() + seconds, limit.at)):
+            async with asyncio.timeout_at(min(self._retry_at, limit.at)):
                 await self._closed.wait()
         self._enter()
 

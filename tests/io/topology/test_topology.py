@@ -9,14 +9,16 @@ import ssl
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
+import bson
 import pytest
-from peers import Contexts, mongo_peer, raw_peer, resolver_of
+from peers import HELLO, Contexts, mongo_peer, raw_peer, resolver_of
 
 from aiomongo_tls.address import ServerAddress
 from aiomongo_tls.core.options.client_options import ClientOptions
 from aiomongo_tls.core.options.credential import MongoCredential
 from aiomongo_tls.core.options.pool_options import PoolOptions
 from aiomongo_tls.core.options.tls_options import TLSOptions
+from aiomongo_tls.core.wire.protocol import Role, WireProtocol
 from aiomongo_tls.deadline import Deadline
 from aiomongo_tls.errors import (
     AuthenticationFailed,
@@ -32,6 +34,8 @@ from aiomongo_tls.errors import (
     TLSProtocolError,
     WaitQueueTimeoutError,
 )
+from aiomongo_tls.net.connection import Connection
+from aiomongo_tls.net.establish import Establisher
 from aiomongo_tls.topology.topology import Topology
 
 X509 = MongoCredential(username=None, password=None, source="$external", mechanism="MONGODB-X509")
@@ -150,6 +154,27 @@ async def test_a_server_that_comes_late_is_waited_for(topologies: Any) -> None:
             server.close()
 
 
+async def test_many_that_wait_make_few_attempts(
+    topologies: Any, unused_tcp_port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They pause until the same moment: per pause one round of attempts, of maxConnecting at most."""
+    attempts: list[int] = []
+    establish = Establisher.establish
+
+    async def counting(self: Establisher, connection: Connection) -> None:
+        attempts.append(connection.id)
+        await establish(self, connection)
+
+    monkeypatch.setattr(Establisher, "establish", counting)
+    address = ServerAddress("localhost", unused_tcp_port)
+    topology = topologies(address, server_selection_timeout=0.5)
+    results = await asyncio.gather(*(topology.check_out() for _ in range(200)), return_exceptions=True)
+    assert {type(result) for result in results} == {ServerSelectionTimeoutError}
+    assert len(set(map(id, results))) == 200
+    # The pauses are 25, 50, 100 and 200 ms, so there is time for five rounds.
+    assert 4 <= len(attempts) <= 10
+
+
 async def test_a_server_that_stays_away_is_a_selection_timeout(topologies: Any, unused_tcp_port: int) -> None:
     """With the last fault as its cause, and in `errors`."""
     address = ServerAddress("localhost", unused_tcp_port)
@@ -177,6 +202,17 @@ async def test_an_operation_in_a_hurry_names_the_phase(topologies: Any, contexts
         with pytest.raises(TLSHandshakeTimeout, match="timeoutMS=50 has passed while in the TLS handshake") as caught:
             await topology.check_out(soon())
     assert caught.value.phase is Phase.TLS
+
+
+async def test_an_operation_in_a_hurry_is_told_so_whatever_was_before(topologies: Any) -> None:
+    """The server was fine at last sight, so serverSelectionTimeoutMS had no say; and it counts as fine still."""
+    async with mongo_peer() as peer:
+        topology = topologies(peer.address, server_selection_timeout=0.01)
+        await topology.check_out()
+        peer.answers["hello"] = None
+        with pytest.raises(NetworkTimeout, match="timeoutMS=50 has passed while waiting for the reply to hello"):
+            await topology.check_out(soon())
+        assert topology._is_proven
 
 
 async def test_a_silent_server_is_a_selection_timeout_with_the_phase_in_its_cause(
@@ -243,11 +279,19 @@ async def test_an_attempt_that_hangs_is_warned_of_too(
 
 async def test_a_good_start_warns_of_nothing(topologies: Any, caplog: pytest.LogCaptureFixture) -> None:
     """No timer is left behind that would."""
+
+    def timers() -> list[str]:
+        scheduled: list[asyncio.TimerHandle] = asyncio.get_running_loop()._scheduled  # type: ignore[attr-defined]
+        return [repr(timer) for timer in scheduled if not timer.cancelled() and "Topology._warn" in repr(timer)]
+
     async with mongo_peer() as peer:
-        topology = topologies(peer.address, patience=0.0)
-        await topology.open()
-        assert (await topology.check_out()).is_usable
-    assert "no connection yet" not in caplog.text or len(caplog.records) == 1
+        topology = topologies(peer.address)
+        opening = asyncio.create_task(topology.open())
+        await asyncio.sleep(0)
+        assert len(timers()) == 1
+        await opening
+        assert not timers()
+    assert not caplog.records
 
 
 async def test_a_file_that_cannot_be_read_is_raised_at_once_and_looked_at_again(
@@ -317,6 +361,29 @@ async def test_a_closed_topology_says_so(topologies: Any) -> None:
         with pytest.raises(InvalidOperation, match="closed"):
             topology.try_check_out()
         await topology.close()
+
+
+async def test_closing_is_bounded_when_the_server_does_not_read(
+    topologies: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it does not take is dropped when the time for goodbyes is up, and no socket is left."""
+    monkeypatch.setattr("aiomongo_tls.topology.topology.CLOSE_LIMIT", 0.02)
+
+    async def greet_and_sleep(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        protocol = WireProtocol(Role.SERVER)
+        messages = []
+        while not messages:
+            messages = protocol.receive_data(await reader.read(65536))
+        writer.write(protocol.send_reply(messages[0], bson.encode(HELLO)))
+
+    async with raw_peer(greet_and_sleep) as address:
+        topology = topologies(address)
+        connection = await topology.check_out()
+        connection.send(bson.encode({"insert": "c", "x": bytes(16_000_000), "$db": "test"}))
+        assert connection.is_dirty
+        async with asyncio.timeout(0.5):
+            await topology.close()
+        assert connection.is_gone
 
 
 async def test_closing_ends_a_pause_between_attempts(topologies: Any, unused_tcp_port: int) -> None:
