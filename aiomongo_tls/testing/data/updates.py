@@ -85,11 +85,14 @@ def _keep_id(before: Document, after: Document) -> Document:
         return after
     identifier = before["_id"]
     if "_id" in after and not identical(after["_id"], identifier):
-        raise CommandError(
-            ErrorCode.ImmutableField,
-            "Performing an update on the path '_id' would modify the immutable field '_id'",
-        )
+        raise _changed_id()
     return {"_id": identifier, **{name: value for name, value in after.items() if name != "_id"}}
+
+
+def _changed_id() -> CommandError:
+    return CommandError(
+        ErrorCode.ImmutableField, "Performing an update on the path '_id' would modify the immutable field '_id'"
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,8 +119,11 @@ def _operator_updater(update: Document, array_filters: Sequence[Any]) -> Updater
             if change.target is not None:
                 _rename(result, change.path, change.target)
                 continue
-            for path in list(_places(result, change.path, filters, occasion)):
+            # Places are found in the document as it was: an earlier change may have made the condition untrue.
+            for path in _places(document, change.path, filters, occasion):
                 _apply(result, path, change, occasion)
+        if "_id" in document and "_id" not in result:
+            raise _changed_id()
         return _keep_id(document, result)
 
     return apply

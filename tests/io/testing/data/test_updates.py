@@ -71,6 +71,7 @@ def update(
         ({"a": 1}, {"b": 2}, {"b": 2}),
         ({"a": 1, "b": 3}, [{"$set": {"c": {"$add": ["$a", "$b"]}}}, {"$unset": "a"}], {"b": 3, "c": 4}),
         ({"a": 1}, [{"$replaceWith": {"z": "$a"}}], {"z": 1}),
+        ({"a": 1}, [{"$unset": ["_id", "a"]}], {}),
     ],
     ids=str,
 )
@@ -105,6 +106,15 @@ def test_the_positional_operator(query: dict[str, Any], expected: list[int]) -> 
     assert update({"_id": 1, "a": [1, 5, 7]}, {"$set": {"a.$": 0}}, query=query)["a"] == expected
 
 
+def test_places_are_those_of_the_document_as_it_was() -> None:
+    """One operator's change does not move the place where the next one works."""
+    before = {"_id": 1, "a": [{"n": 1}, {"n": 2}]}
+    change = {"$set": {"a.$.n": 5}, "$inc": {"a.$.times": 1}}
+    assert update(before, change, query={"a.n": 1})["a"] == [{"n": 5, "times": 1}, {"n": 2}]
+    change = {"$set": {"a.$[e].n": 5}, "$inc": {"a.$[e].times": 1}}
+    assert update(before, change, filters=[{"e.n": 1}])["a"] == [{"n": 5, "times": 1}, {"n": 2}]
+
+
 def test_the_positional_operator_on_documents() -> None:
     """The element is found by its fields."""
     before = {"_id": 1, "a": [{"n": 1}, {"n": 2}]}
@@ -119,6 +129,7 @@ def test_the_positional_operator_on_documents() -> None:
         ({}, {"$set": {"a": 1, "a.b": 2}}, {}, 40),
         ({}, {"$set": {"a": 1}, "$inc": {"a": 1}}, {}, 40),
         ({}, {"$set": {"_id": 8}}, {}, 66),
+        ({}, {"$unset": {"_id": 1}}, {}, 66),
         ({}, {"_id": 8}, {}, 66),
         ({}, [{"$set": {"_id": 8}}], {}, 66),
         ({}, {"$set": {"a..b": 8}}, {}, 56),
