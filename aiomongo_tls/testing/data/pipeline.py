@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import combinations
 from typing import Any
 
 from bson import Int64
@@ -174,8 +175,16 @@ def _add_fields(argument: Any) -> Stage:
     fields = [
         (tuple(name.split(".")), evaluator(value)) for name, value in _flattened(_object("$addFields", argument, 40272))
     ]
-    if any("" in parts or parts[0].startswith("$") for parts, _ in fields):
+    paths = [parts for parts, _ in fields]
+    if any("" in parts or parts[0].startswith("$") for parts in paths):
         raise CommandError(ErrorCode.FailedToParse, "$addFields: not a field path")
+    for one, other in combinations(paths, 2):
+        if all(mine == theirs for mine, theirs in zip(one, other, strict=False)):
+            raise CommandError(
+                40176,
+                "specification contains two conflicting paths. "
+                f"Cannot specify both '{'.'.join(one)}' and '{'.'.join(other)}'",
+            )
 
     def add(document: Document) -> Document:
         result = clone(document)

@@ -157,6 +157,8 @@ def test_the_documents_stay_as_they_are() -> None:
         ({"$group": {"_id": 1, "n": {"$stdDevPop": "$n"}}}, 238),
         ({"$unwind": "tags"}, 28818),
         ({"$replaceWith": "$item"}, 40228),
+        ({"$set": {"a": "$item", "a.b": 1}}, 40176),
+        ({"$addFields": {"a": {"b": 1}, "a.b": 1}}, 40176),
         ({"$lookup": {"from": "items", "pipeline": [], "as": "d"}}, 238),
         ({"$match": {}, "$limit": 1}, 40323),
         (5, 14),
