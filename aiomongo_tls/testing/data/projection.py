@@ -43,19 +43,16 @@ def projector(specification: Mapping[str, Any], *, in_find: bool = False) -> Pro
     if including is None:
         # Nothing but _id was spoken of (or $slice, which keeps the rest).
         including = identifier is True and "_id" in specification
-    keep_identifier = identifier is not False
 
     def project(document: Document) -> Document:
         result: Document = {}
-        if "_id" in document and keep_identifier and (identifier is True or including):
-            result["_id"] = document["_id"]
-        body = {name: value for name, value in document.items() if name != "_id"}
-        result |= _apply(tree, body, document, including=including)
-        if identifier is not True and identifier is not False:
-            result |= _apply(
-                {"_id": identifier}, {"_id": document["_id"]} if "_id" in document else {}, document, including=True
+        if identifier is not False:
+            stored = {"_id": document["_id"]} if "_id" in document else {}
+            result |= (
+                stored if identifier is True else _apply({"_id": identifier}, stored, document, including=including)
             )
-        return result
+        body = {name: value for name, value in document.items() if name != "_id"}
+        return result | _apply(tree, body, document, including=including)
 
     return project
 

@@ -37,7 +37,8 @@ DOCUMENT: dict[str, Any] = {
         ({"x": "$a", "y": {"$add": ["$a", 1]}, "_id": 0}, {"x": 1, "y": 2}),
         ({"b.x": "$a"}, {"_id": 1, "b": {"x": 1}}),
         ({"x": {"y": "$a"}}, {"_id": 1, "x": {"y": 1}}),
-        ({"_id": "$a"}, {"_id": 1}),
+        ({"_id": "$h"}, {"_id": [1, 2, 3]}),
+        ({"_id": "$missing", "a": 1}, {"a": 1}),
         ({"x": {"$literal": 1}}, {"_id": 1, "x": 1}),
         ({"x": "$missing"}, {"_id": 1}),
     ],
@@ -46,6 +47,23 @@ DOCUMENT: dict[str, Any] = {
 def test_a_projection(projection: dict[str, Any], expected: dict[str, Any]) -> None:
     """The chosen or computed fields, `_id` first."""
     result = projector(projection)(DOCUMENT)
+    assert result == expected
+    assert list(result) == list(expected)
+
+
+@pytest.mark.parametrize(
+    ("projection", "expected"),
+    [
+        ({"_id.x": 1}, {"_id": {"x": 1}}),
+        ({"_id.x": 0}, {"_id": {"y": 2}, "a": 3}),
+        ({"_id.x": 0, "a": 0}, {"_id": {"y": 2}}),
+        ({"_id.x": 1, "a": 1}, {"_id": {"x": 1}, "a": 3}),
+    ],
+    ids=str,
+)
+def test_fields_of_the_id(projection: dict[str, Any], expected: dict[str, Any]) -> None:
+    """An `_id` that is a document is cut like any other, and stands first."""
+    result = projector(projection)({"_id": {"x": 1, "y": 2}, "a": 3})
     assert result == expected
     assert list(result) == list(expected)
 
