@@ -109,8 +109,10 @@ class Collection:
     def _put(self, key: OrderKey, document: Document, before: Record | None) -> None:
         raw = bson.encode(document)
         if len(raw) > MAX_DOCUMENT_SIZE:
+            if before is not None:
+                raise CommandError(17419, f"Resulting document after update is larger than {MAX_DOCUMENT_SIZE}")
             raise CommandError(
-                ErrorCode.BSONObjectTooLarge,
+                ErrorCode.BadValue,
                 f"object to insert too large. size in bytes: {len(raw)}, max size: {MAX_DOCUMENT_SIZE}",
             )
         for index in self._indexes.values():

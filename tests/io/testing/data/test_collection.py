@@ -77,7 +77,8 @@ def test_a_document_has_a_largest_size() -> None:
     fits = "x" * (MAX_DOCUMENT_SIZE - overhead)
     collection = filled({"_id": 1, "x": fits})
     assert collection.size == MAX_DOCUMENT_SIZE
-    assert error(collection.insert, {"_id": 2, "x": fits + "x"}).code == 10334
+    assert error(collection.insert, {"_id": 2, "x": fits + "x"}).code == 2
+    assert error(collection.replace, {"_id": 1, "x": fits + "x"}).code == 17419
     assert len(collection) == 1
 
 
