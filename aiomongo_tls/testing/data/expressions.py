@@ -14,7 +14,7 @@ from typing import Any
 from aiomongo_tls.testing.data.functions import FOLDS, FUNCTIONS, array_of, is_present
 from aiomongo_tls.testing.data.operators import borrowed
 from aiomongo_tls.testing.data.values import MISSING, Document, is_array, is_document, truthy
-from aiomongo_tls.testing.failures import CommandError, ErrorCode
+from aiomongo_tls.testing.failures import CommandError, ErrorCode, not_here
 
 Scope = Mapping[str, Any]
 """The variables that an expression sees, `ROOT` and `CURRENT` among them."""
@@ -212,7 +212,9 @@ def _let(argument: Any) -> Compiled:
 
 
 def _filter(argument: Any) -> Compiled:
-    named = _named("$filter", argument, {"input", "cond"}, {"as"})
+    named = _named("$filter", argument, {"input", "cond"}, {"as", "limit"})
+    if "limit" in named:
+        raise not_here("the limit of $filter")
     array, condition, name = (
         compile_expression(named["input"]),
         compile_expression(named["cond"]),

@@ -143,6 +143,7 @@ def test_no_value(expression: Any) -> None:
         ({"$cond": [1, 2]}, 16020),
         ({"$switch": {"branches": []}}, 40066),
         ({"$map": {"in": 1}}, 9),
+        ({"$filter": {"input": "$a", "cond": True, "limit": 1}}, 238),
         ({"a.b": 1}, 16412),
         ({"$ifNull": ["$n"]}, 1257300),
     ],
