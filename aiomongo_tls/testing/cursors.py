@@ -98,9 +98,11 @@ class Cursors:
                 f"Requested getMore on namespace '{namespace}', but cursor belongs to a different namespace "
                 f"{cursor.namespace}",
             )
+        # Whatever ends the batch with an error ends the cursor too.
+        del self._cursors[number]
         batch = cursor.batch(batch_size or None)
-        if cursor.exhausted:
-            del self._cursors[number]
+        if not cursor.exhausted:
+            self._cursors[number] = cursor
         return {"nextBatch": batch, "id": Int64(0 if cursor.exhausted else number), "ns": namespace}
 
     def kill(self, numbers: Iterable[int]) -> tuple[list[Int64], list[Int64]]:

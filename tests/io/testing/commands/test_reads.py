@@ -51,6 +51,14 @@ def test_a_full_last_batch_leaves_the_cursor_open(run: Run) -> None:
     assert run({"find": "users", "batchSize": 5, "limit": 5, "singleBatch": True})["cursor"]["id"] == 0
 
 
+def test_an_error_ends_the_cursor(run: Run) -> None:
+    """A document that cannot be computed fails its batch, and the cursor is gone."""
+    project = {"$project": {"v": {"$divide": [1, {"$subtract": ["$_id", 5]}]}}}
+    cursor = run({"aggregate": "users", "pipeline": [project], "cursor": {"batchSize": 4}})["cursor"]
+    assert run({"getMore": cursor["id"], "collection": "users"})["code"] == 2
+    assert run({"getMore": cursor["id"], "collection": "users"})["code"] == 43
+
+
 def test_an_empty_first_batch(run: Run) -> None:
     """`batchSize` 0 only opens the cursor."""
     cursor = run({"find": "users", "batchSize": 0})["cursor"]
