@@ -1,12 +1,14 @@
 """The program `aiomongo-tls`: `demo` shows a session by certificate, `serve` keeps a test server running.
 
-Exit status: 0 if all went well, 1 if something failed (the reason is on stderr), 2 for a wrong command line.
+Exit status: 0 if all went well, 1 if something failed (the reason is on stderr), 2 for a wrong command line, 130 if
+Ctrl-C cut the demo short.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 import platform
 import shlex
 import signal
@@ -50,6 +52,9 @@ def main(argv: Sequence[str] | None = None, out: TextIO | None = None) -> int:
     except (MongoError, ImportError, OSError, ValueError) as exc:
         sys.stderr.write(f"aiomongo-tls {arguments.command} failed: {exc}\n")
         return 1
+    except KeyboardInterrupt:
+        sys.stderr.write(f"aiomongo-tls {arguments.command} was interrupted\n")
+        return 130
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -63,7 +68,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     demo.set_defaults(run=_demo)
     serve = commands.add_parser("serve", help="keep an embedded server running for any client, until Ctrl-C")
-    serve.add_argument("--port", type=int, default=0, help="the port to listen on (default: a free one)")
+    serve.add_argument(
+        "--port", type=int, choices=range(65536), default=0, metavar="PORT", help="the port (default: a free one)"
+    )
     serve.add_argument("--dir", type=Path, help="where to put the certificates (default: a private directory)")
     serve.add_argument(
         "--user",
@@ -192,13 +199,15 @@ def _serve(arguments: argparse.Namespace, page: _Page) -> int:
         # First of all, so that from here on nothing ends without removing the keys.
         wait = stack.enter_context(_stopping())
         directory = stack.enter_context(_directory(arguments.dir))
-        ca = certs.write_ca(directory)
+        names = [f"client{number or ''}.pem" for number in range(len(people))]
+        _refuse_to_overwrite(directory, ["ca.pem", *names])
+        ca = certs.write_ca(directory, "ca.pem")
         stack.callback(ca.unlink, missing_ok=True)
         server = stack.enter_context(MongoTestServer(ca=certs, users=people, port=arguments.port))
         page.line(f"MongoDB test server on {server.address}: TLS, client certificates demanded, data in memory")
         page.line(f"Certificates and keys in {directory} (removed at the end)")
-        for number, person in enumerate(people):
-            key = person.write(directory, f"client{number or ''}.pem")
+        for person, name in zip(people, names, strict=True):
+            key = person.write(directory, name)
             stack.callback(key.unlink, missing_ok=True)
             _show_client(page, server, person, ca, key)
         page.line("\nStop with Ctrl-C.")
@@ -226,6 +235,13 @@ def _directory(wanted: Path | None) -> Generator[Path]:
         # It stays if somebody has put something else into it.
         if made and not any(wanted.iterdir()):
             wanted.rmdir()
+
+
+def _refuse_to_overwrite(directory: Path, names: Sequence[str]) -> None:
+    """Somebody else's files would be overwritten now and removed at the end."""
+    taken = [name for name in names if os.path.lexists(directory / name)]
+    if taken:
+        raise FileExistsError(f"{', '.join(taken)} already in {directory}; remove it, or choose another --dir")
 
 
 def _show_client(page: _Page, server: MongoTestServer, person: Certificate, ca: Path, key: Path) -> None:

@@ -46,7 +46,10 @@ def name_of(subject: SubjectLike) -> x509.Name:
     if not subject:
         raise ValueError("a certificate needs a subject: MongoDB's users are the subjects of their certificates")
     if isinstance(subject, str):
-        return x509.Name.from_rfc4514_string(subject, dict(ATTRIBUTES))
+        try:
+            return x509.Name.from_rfc4514_string(subject, dict(ATTRIBUTES))
+        except ValueError as exc:
+            raise ValueError(f"{subject!r} is not a distinguished name such as CN=ada,O=Example ({exc})") from exc
     unknown = subject.keys() - ATTRIBUTES.keys()
     if unknown:
         raise ValueError(f"unknown attributes of a subject: {sorted(unknown)}; known are {sorted(ATTRIBUTES)}")

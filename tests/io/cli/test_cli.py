@@ -63,6 +63,18 @@ def test_a_demo_that_fails(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captu
     assert capsys.readouterr().err == "aiomongo-tls demo failed: the address is taken\n"
 
 
+def test_a_demo_that_is_interrupted(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """Ctrl-C ends it without a traceback, with the status that shells expect."""
+    from aiomongo_tls.testing import MongoTestServer
+
+    def interrupted(_: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(MongoTestServer, "start", interrupted)
+    assert run("demo")[0] == 130
+    assert capsys.readouterr().err == "aiomongo-tls demo was interrupted\n"
+
+
 def test_a_refusal_that_does_not_come(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """Were the unknown CA accepted, the demo would fail."""
     from aiomongo_tls.testing import CertKit
@@ -83,7 +95,9 @@ def test_without_the_extra(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captu
     assert 'pip install "aiomongo-tls[testing]"' in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("arguments", [[], ["nonsense"], ["serve", "--port", "x"], ["demo", "more"]])
+@pytest.mark.parametrize(
+    "arguments", [[], ["nonsense"], ["serve", "--port", "x"], ["serve", "--port", "65536"], ["demo", "more"]]
+)
 def test_a_wrong_command_line(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     """It ends with 2 and shows how it is used."""
     with pytest.raises(SystemExit) as caught:
@@ -164,6 +178,38 @@ def test_a_directory_with_other_files_stays(monkeypatch: pytest.MonkeyPatch, tmp
     (tmp_path / "mine").write_text("")
     assert serve(monkeypatch, lambda _: None, "--dir", str(tmp_path)) == 0
     assert [path.name for path in tmp_path.iterdir()] == ["mine"]
+
+
+@pytest.mark.parametrize("name", ["ca.pem", "client.pem", "client1.pem"])
+def test_files_of_somebody_else_are_left_alone(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path, name: str
+) -> None:
+    """A file that is there already under one of its names is neither overwritten nor removed."""
+    (tmp_path / name).write_text("mine")
+    arguments = ["--dir", str(tmp_path), "--user", "ada", "--user", "bob"]
+    assert serve(monkeypatch, lambda _: pytest.fail("it was served"), *arguments) == 1
+    assert f"{name} already in {tmp_path}" in capsys.readouterr().err
+    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [(name, "mine")]
+
+
+def test_a_directory_that_is_none(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """A place where no directory can be is an error, told in one line."""
+    file = tmp_path / "file"
+    file.write_text("mine")
+    for place in (file, file / "below"):
+        assert serve(monkeypatch, lambda _: pytest.fail("it was served"), "--dir", str(place)) == 1
+        error = capsys.readouterr().err
+        assert error.startswith("aiomongo-tls serve failed: ")
+        assert error.count("\n") == 1
+    assert file.read_text() == "mine"
+
+
+def test_a_user_who_cannot_be(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """What is not a name is quoted in the error."""
+    assert serve(monkeypatch, lambda _: pytest.fail("it was served"), "--user", "=ada") == 1
+    assert "'=ada' is not a distinguished name" in capsys.readouterr().err
 
 
 def test_a_chosen_port(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
