@@ -62,7 +62,9 @@ class Connection:
         self._transport: Transport | None = None
         self._reply: asyncio.Future[bytes] | None = None
         self._deadline = NEVER
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer: asyncio.Handle | None = None
+        # For when it is set. Not asked of the timer: uvloop's has no `when()` if its time has come already.
+        self._timer_at = 0.0
         # Why the connection cannot be used any more.
         self._error: Exception | None = None
 
@@ -290,9 +292,10 @@ class Connection:
     def _watch(self, at: float) -> None:
         """See to it that the timer fires at `at` or earlier."""
         if self._timer is not None:
-            if self._timer.when() <= at:
+            if self._timer_at <= at:
                 return
             self._timer.cancel()
+        self._timer_at = at
         self._timer = asyncio.get_running_loop().call_at(at, self._look_at_deadline)
 
     def _look_at_deadline(self) -> None:

@@ -29,7 +29,7 @@ class Keeper:
         self,
         look: Callable[[], None],
         *,
-        call_at: Callable[[float, Callable[[], None]], asyncio.TimerHandle],
+        call_at: Callable[[float, Callable[[], None]], asyncio.Handle],
         clock: Callable[[], float],
         backoff: Backoff | None = None,
     ) -> None:
@@ -37,7 +37,9 @@ class Keeper:
         self._call_at = call_at
         self._clock = clock
         self._backoff = backoff or Backoff(FIRST_PAUSE, LONGEST_PAUSE, random)
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer: asyncio.Handle | None = None
+        # For when it is set. Not asked of the timer: uvloop's has no `when()` if its time has come already.
+        self._at = 0.0
         self._is_stopped = False
 
     def look_at(self, at: float | None) -> None:
@@ -45,9 +47,10 @@ class Keeper:
         if at is None or self._is_stopped:
             return
         if self._timer is not None:
-            if self._timer.when() <= at:
+            if self._at <= at:
                 return
             self._timer.cancel()
+        self._at = at
         self._timer = self._call_at(at, self._fire)
 
     def failed(self) -> None:

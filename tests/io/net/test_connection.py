@@ -153,6 +153,14 @@ async def test_one_timer_serves_many_requests(peer: MongoPeer, connection: Conne
     assert timer.cancelled()
 
 
+async def test_a_timer_whose_time_has_come_can_be_moved(connection: Connection) -> None:
+    """One of the loops gives a handle of another kind then, which does not tell its time."""
+    now = asyncio.get_running_loop().time()
+    connection._watch(now)
+    connection._watch(now - 1)
+    connection._watch(now)
+
+
 async def test_a_standing_timer_spares_a_request_with_a_later_deadline(peer: MongoPeer, connection: Connection) -> None:
     """It fires for the deadline before, sees that this one has time left, and waits on."""
     await connection.request(PING, deadline=soon(0.01))

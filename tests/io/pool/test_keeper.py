@@ -12,14 +12,11 @@ from aiomongo_tls.pool.keeper import Keeper
 
 @dataclass
 class Timer:
-    """One scheduled call."""
+    """One scheduled call. It does not tell for when, as uvloop's does not if that time has come."""
 
     at: float
     call: Callable[[], None]
     is_cancelled: bool = False
-
-    def when(self) -> float:
-        return self.at
 
     def cancel(self) -> None:
         self.is_cancelled = True

@@ -356,6 +356,18 @@ async def test_connections_that_are_idle_for_too_long_are_closed(pools: Any) -> 
     assert pool.status.total == 0
 
 
+async def test_connections_that_are_too_old_at_once_are_closed_in_the_next_turn(pools: Any) -> None:
+    """A limit shorter than the clock's resolution: a timer whose time has come when it is set."""
+    pool = pools(max_idle_time=1e-9)
+    first, second = await pool.check_out(), await pool.check_out()
+    pool.check_in(first)
+    pool.check_in(second)
+    async with asyncio.timeout(5):
+        while pool.status.total:  # noqa: ASYNC110 - there is no event for what the keeper does
+            await asyncio.sleep(0)
+    assert not first.is_usable
+
+
 async def test_min_pool_size_is_kept_after_failures(
     pools: Any, opener: Opener, caplog: pytest.LogCaptureFixture
 ) -> None:
