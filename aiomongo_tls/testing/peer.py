@@ -113,7 +113,11 @@ class Peer:
             wants_reply=_wants_reply(message),
             op_query=isinstance(message.content, OpQuery),
         )
-        rule = self._backend.record(command)
+        try:
+            rule = self._backend.record(command)
+        except CommandError as error:
+            self._reply(message, error.reply())
+            return
         if self._silent:
             return
         if rule is not None and rule.delay:

@@ -6,7 +6,7 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
-from aiomongo_tls.testing.failures import CommandError
+from aiomongo_tls.testing.failures import CommandError, ErrorCode
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -104,7 +104,10 @@ class Rule:
         return self
 
     def answers_after(self, seconds: float) -> Self:
-        """Wait before answering, or before whatever else the rule says. The command is carried out after the wait."""
+        """Wait before answering, or before whatever else the rule says.
+
+        The command is carried out after the wait; not at all if the client has gone by then.
+        """
         self.delay = seconds
         return self
 
@@ -142,11 +145,15 @@ class Rule:
         return self
 
     def takes(self, command: RecordedCommand) -> bool:
-        """Whether this rule decides about a command; if so it is used up by one."""
+        """Whether this rule decides about a command; if so it is used up by one.
+
+        Raises:
+            CommandError: its condition failed.
+        """
         name = command.name.lower()
         if "*" not in self._names and LEGACY_HELLO.get(name, name) not in self._names:
             return False
-        if self._left == 0 or (self._where is not None and not self._where(command)):
+        if self._left == 0 or not self._is_meant(command):
             return False
         if self._skip:
             self._skip -= 1
@@ -155,6 +162,13 @@ class Rule:
             self._left -= 1
         self.used += 1
         return True
+
+    def _is_meant(self, command: RecordedCommand) -> bool:
+        try:
+            return self._where is None or self._where(command)
+        except Exception as exc:
+            text = f"the condition of a rule for {command.name} failed: {type(exc).__name__}: {exc}"
+            raise CommandError(ErrorCode.InternalError, text) from exc
 
 
 class Scenario:

@@ -342,7 +342,7 @@ def test_hanging_up_and_garbling(plain: MongoTestServer) -> None:
 
 
 def test_answering_late(plain: MongoTestServer) -> None:
-    """The answer waits, and what comes meanwhile keeps its place behind it."""
+    """The answer waits, other connections do not."""
     plain.on("ping").answers_after(0.02).once()
     with connected(plain) as sock:
         sock.sendall(message({"ping": 1, "$db": "admin"}))
@@ -350,6 +350,15 @@ def test_answering_late(plain: MongoTestServer) -> None:
             other.sendall(message({"ping": 1, "$db": "admin"}))
             assert received(other)["ok"] == 1.0
         assert received(sock)["ok"] == 1.0
+
+
+def test_what_comes_during_a_wait_keeps_its_place(plain: MongoTestServer) -> None:
+    """An unacknowledged write that waits is carried out before the question behind it."""
+    plain.on("insert").answers_after(0.02)
+    with connected(plain) as sock:
+        sock.sendall(message({"insert": "users", "documents": [{"_id": 1}], "$db": "app"}, flags=2))
+        sock.sendall(message({"count": "users", "$db": "app"}))
+        assert received(sock)["n"] == 1
 
 
 def test_staying_silent(plain: MongoTestServer) -> None:
@@ -552,6 +561,15 @@ def test_a_condition_of_a_rule_may_use_the_server(plain: MongoTestServer) -> Non
         with pytest.raises(OperationFailure):
             client.admin.command("ping")
         assert client.admin.command("ping")["ok"] == 1.0
+
+
+def test_a_condition_of_a_rule_that_fails(plain: MongoTestServer) -> None:
+    """The client is told, and the server lives."""
+    plain.on("ping", where=lambda command: command.document["nonsense"])
+    with client_of(plain.uri()) as client:
+        with pytest.raises(OperationFailure, match="condition of a rule for ping failed: KeyError: 'nonsense'"):
+            client.admin.command("ping")
+        assert client.app.users.find_one() is None
 
 
 def test_connection_failure_is_told_apart(certs: CertKit) -> None:
