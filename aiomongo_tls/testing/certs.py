@@ -165,7 +165,8 @@ class CertKit:
         """
         names = names or ("localhost", "127.0.0.1", "::1")
         if subject is None:
-            subject = {"CN": names[0], "OU": SERVER_UNIT, "O": ORGANIZATION}
+            # X.509 allows a CN of 64 characters; host names, which stand in the certificate besides, may be longer.
+            subject = {"CN": names[0][:64], "OU": SERVER_UNIT, "O": ORGANIZATION}
         return self._issue(subject, names, ExtendedKeyUsageOID.SERVER_AUTH, kind)
 
     def client(
@@ -198,6 +199,10 @@ class CertKit:
     def _issue(
         self, subject: SubjectLike, names: Sequence[str], usage: x509.ObjectIdentifier, kind: CertificateKind
     ) -> Certificate:
+        if unknown := kind.keys() - CertificateKind.__annotations__:
+            raise TypeError(
+                f"unknown: {', '.join(sorted(unknown))}; known are {', '.join(CertificateKind.__annotations__)}"
+            )
         name = name_of(subject)
         key = (name, tuple(names), usage, tuple(sorted(kind.items(), key=str)))
         if key not in self._issued:

@@ -49,7 +49,8 @@ def name_of(subject: SubjectLike) -> x509.Name:
         try:
             return x509.Name.from_rfc4514_string(subject, dict(ATTRIBUTES))
         except ValueError as exc:
-            raise ValueError(f"{subject!r} is not a distinguished name such as CN=ada,O=Example ({exc})") from exc
+            reason = f": {exc}" if str(exc) else ""
+            raise ValueError(f"{subject!r} is no subject of a certificate such as CN=ada,O=Example{reason}") from exc
     unknown = subject.keys() - ATTRIBUTES.keys()
     if unknown:
         raise ValueError(f"unknown attributes of a subject: {sorted(unknown)}; known are {sorted(ATTRIBUTES)}")

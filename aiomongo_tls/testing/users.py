@@ -21,19 +21,16 @@ def subject_of(user: Certificate | str) -> str:
         user: a certificate, or its subject as MongoDB spells it.
 
     Raises:
-        ValueError: MongoDB spells that subject another way; such a user could never log in.
+        ValueError: it is not a subject, or MongoDB spells it another way; such a user could never log in.
     """
     if not isinstance(user, str):
         return user.subject
     from aiomongo_tls.testing.subjects import name_of
     from aiomongo_tls.tls.subject import subject_rfc2253
 
-    try:
-        # Spaces behind commas are what people write and MongoDB does not.
-        name = name_of(re.sub(r"(?<!\\),\s+", ",", user))
-        levels = [[(part.oid.dotted_string, str(part.value)) for part in level] for level in name.rdns]
-    except ValueError as exc:
-        raise ValueError(f"{user!r} is not the subject of a certificate: {exc}") from exc
+    # Spaces behind commas are what people write and MongoDB does not.
+    name = name_of(re.sub(r"(?<!\\),\s+", ",", user))
+    levels = [[(part.oid.dotted_string, str(part.value)) for part in level] for level in name.rdns]
     spelled = subject_rfc2253(levels)
     if spelled != user:
         raise ValueError(f"MongoDB spells the subject {user!r} as {spelled!r}")

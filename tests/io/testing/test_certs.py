@@ -143,6 +143,20 @@ def test_subjects_that_make_no_sense(kit: CertKit) -> None:
         kit.client(subject={"XX": "1"})
     with pytest.raises(ValueError, match="needs a subject"):
         kit.client(subject="")
+    with pytest.raises(ValueError, match="'=ada' is no subject"):
+        kit.client(subject="=ada")
+
+
+def test_a_kind_with_a_typing_error(kit: CertKit) -> None:
+    """It is not taken for a certificate without anything special."""
+    with pytest.raises(TypeError, match="expird; known are expired, not_yet_valid"):
+        kit.server(expird=True)  # type: ignore[call-arg]
+
+
+def test_a_long_host_name(kit: CertKit) -> None:
+    """A name that is too long for a CN is a name of the server all the same."""
+    name = "primary.database." + "x" * 60 + ".example.com"
+    shake_hands(kit.server(name), trust=kit.ca_pem, name=name)
 
 
 def test_clients_and_servers_differ(kit: CertKit) -> None:

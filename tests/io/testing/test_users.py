@@ -23,7 +23,7 @@ def test_certificates_and_subjects() -> None:
     ("subject", "message"),
     [
         ("CN=bob, O=Example", "'CN=bob,O=Example'"),
-        ("bob", "not the subject"),
+        ("bob", "no subject of a certificate"),
         ("", "needs a subject"),
         ("1.2.840.113549.1.9.1=a@b.c", "emailAddress=a@b.c"),
     ],
