@@ -51,7 +51,7 @@ _HOMES = {
     "MongoTestServer": "aiomongo_tls.testing.server",
     "RecordedCommand": "aiomongo_tls.testing.recording",
 }
-_EXTRA = {"trustme", "cryptography", "mongomock"}
+_EXTRA = {"trustme", "cryptography"}
 
 
 def __getattr__(name: str) -> Any:

@@ -125,8 +125,9 @@ def _check_domain(name: str, number: float) -> None:
 
 
 def _mongomock(expression: dict[str, Any]) -> Any:
+    process_pipeline = _process_pipeline()
     try:
-        (result,) = _process_pipeline()([{}], None, [{"$addFields": {"value": expression}}], None)
+        (result,) = process_pipeline([{}], None, [{"$addFields": {"value": expression}}], None)
         return result["value"]
     except Exception as exc:  # mongomock raises whatever its Python code runs into
         raise CommandError(ErrorCode.OperationFailed, f"{next(iter(expression))}: {exc}") from exc
@@ -134,6 +135,10 @@ def _mongomock(expression: dict[str, Any]) -> Any:
 
 @cache
 def _process_pipeline() -> Callable[..., Any]:
-    from mongomock import aggregate
+    try:
+        from mongomock import aggregate
+    except ModuleNotFoundError as exc:
+        text = 'this operator needs the extra "testing": pip install "aiomongo-tls[testing]"'
+        raise CommandError(ErrorCode.NotImplemented, text) from exc
 
     return cast("Callable[..., Any]", cast("Any", aggregate).process_pipeline)

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import datetime
+import sys
 from typing import Any
 
 import mongomock
+import pytest
 from bson import Int64
 
 from aiomongo_tls.testing.data.expressions import evaluator
 from aiomongo_tls.testing.data.matching import matcher
-from aiomongo_tls.testing.data.operators import _OPERANDS, KNOWN
+from aiomongo_tls.testing.data.operators import _OPERANDS, KNOWN, _process_pipeline
 from aiomongo_tls.testing.data.pipeline import pipeline
 from aiomongo_tls.testing.data.updates import Occasion, updater
+from aiomongo_tls.testing.failures import CommandError
 
 NOW = datetime.datetime(2026, 5, 6, 7, 8, 9, 10_000)
 
@@ -60,6 +63,14 @@ def test_strcasecmp_does_not_mind_the_case() -> None:
     (theirs,) = of_mongomock({"_id": 1}).aggregate([{"$project": {"v": {"$strcasecmp": ["ABC", "abc"]}}}])
     assert theirs["v"] == -1
     assert "$strcasecmp" in KNOWN
+
+
+def test_without_mongomock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error names the extra; everything else works without it."""
+    monkeypatch.setitem(sys.modules, "mongomock", None)
+    _process_pipeline.cache_clear()
+    with pytest.raises(CommandError, match=r'pip install "aiomongo-tls\[testing\]"'):
+        evaluator({"$year": "$when"})({"when": NOW})
 
 
 def test_what_mongomock_computes_is_right() -> None:
