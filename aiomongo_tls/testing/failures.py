@@ -25,6 +25,7 @@ class ErrorCode(IntEnum):
     ProtocolError = 17
     AuthenticationFailed = 18
     IllegalOperation = 20
+    InvalidBSON = 22
     NamespaceNotFound = 26
     IndexNotFound = 27
     PathNotViable = 28
@@ -33,14 +34,15 @@ class ErrorCode(IntEnum):
     NamespaceExists = 48
     MaxTimeMSExpired = 50
     DollarPrefixedFieldName = 52
+    InvalidIdField = 53
     NotSingleValueField = 54
+    EmptyFieldName = 56
     CommandNotFound = 59
+    WriteConcernFailed = 64
     ImmutableField = 66
     CannotCreateIndex = 67
-    InvalidIdField = 53
     InvalidOptions = 72
     InvalidNamespace = 73
-    WriteConcernFailed = 64
     NoReplicationEnabled = 76
     IndexOptionsConflict = 85
     IndexKeySpecsConflict = 86
@@ -48,22 +50,32 @@ class ErrorCode(IntEnum):
     ShutdownInProgress = 91
     OperationFailed = 96
     WriteConflict = 112
-    AmbiguousIndexKeyPattern = 181
     CommandNotSupported = 115
-    PrimarySteppedDown = 189
+    NotAReplicaSet = 123
+    ReadConcernMajorityNotAvailableYet = 134
+    InvalidPipelineOperator = 168
     CannotIndexParallelArrays = 171
-    TransactionTooLarge = 257
-    NotImplemented = 238
+    AmbiguousIndexKeyPattern = 181
     ClientMetadataCannotBeMutated = 186
+    PrimarySteppedDown = 189
+    InvalidIndexSpecificationOption = 197
+    NotImplemented = 238
+    TransactionTooLarge = 257
+    ExceededTimeLimit = 262
+    APIVersionError = 322
+    MechanismUnavailable = 334
+    UnsupportedOpQueryCommand = 352
     ReauthenticationRequired = 391
+    SocketException = 9001
+    NotWritablePrimary = 10107
+    BSONObjectTooLarge = 10334
+    DuplicateKey = 11000
     InterruptedAtShutdown = 11600
     Interrupted = 11601
     InterruptedDueToReplStateChange = 11602
-    NotWritablePrimary = 10107
+    MergeStageNoMatchingDocument = 13113
     NotPrimaryNoSecondaryOk = 13435
     NotPrimaryOrSecondary = 13436
-    BSONObjectTooLarge = 10334
-    DuplicateKey = 11000
 
 
 def code_name(code: int) -> str:

@@ -174,7 +174,10 @@ def _read(message: Message) -> tuple[str, str, Document]:
             document = document["$query"]
         name = next(iter(document), "")
         if not content.collection.endswith(".$cmd") or name not in _HELLO:
-            raise CommandError(352, f"Unsupported OP_QUERY command: {name}. The client driver may require an upgrade.")
+            raise CommandError(
+                ErrorCode.UnsupportedOpQueryCommand,
+                f"Unsupported OP_QUERY command: {name}. The client driver may require an upgrade.",
+            )
         return name, content.database, document
     document = _decode(content.body)
     for sequence in content.sequences:
@@ -192,7 +195,7 @@ def _decode(data: bytes) -> Document:
     try:
         document = bson.decode(data, _CODEC)  # pyright: ignore[reportUnknownMemberType]
     except (BSONError, ValueError, OverflowError) as exc:
-        raise CommandError(22, f"invalid BSON: {exc}") from exc
+        raise CommandError(ErrorCode.InvalidBSON, f"invalid BSON: {exc}") from exc
     # To a server a DBRef is a document like any other, but bson makes an object of it.
     return _plain(document) if b"$ref\0" in data else document
 

@@ -128,7 +128,10 @@ def _merge(request: Request, target: Any, documents: list[Document]) -> None:
         if existing is None and not_matched == "insert":
             collection.insert(document)
         elif existing is None and not_matched == "fail":
-            raise CommandError(13113, "$merge could not find a matching document in the target collection")
+            raise CommandError(
+                ErrorCode.MergeStageNoMatchingDocument,
+                "$merge could not find a matching document in the target collection",
+            )
         elif existing is not None and matched == "fail":
             collection.insert(document)
         elif existing is not None and matched != "keepExisting":

@@ -66,7 +66,8 @@ def log_in(request: Request, database: str, command: Mapping[str, Any]) -> Docum
 
 def _no_mechanism(mechanism: Any) -> CommandError:
     return CommandError(
-        334, f"Received authentication for mechanism {mechanism} which is unknown or not enabled; here is {X509} only"
+        ErrorCode.MechanismUnavailable,
+        f"Received authentication for mechanism {mechanism} which is unknown or not enabled; here is {X509} only",
     )
 
 

@@ -168,12 +168,14 @@ def _check_generic(document: Mapping[str, Any]) -> None:
             ErrorCode.IllegalOperation, "Transaction numbers are only allowed on a replica set member or mongos"
         )
     if document.get("apiVersion", "1") != "1":
-        raise CommandError(322, "API version must be '1'")
+        raise CommandError(ErrorCode.APIVersionError, "API version must be '1'")
     if truthy(document.get("apiStrict")):
         raise not_here("the strict mode of the Stable API")
     concern = document.get("readConcern")
     if is_document(concern) and concern.get("level") in _REPLICATED_READ_CONCERNS:
-        raise CommandError(123, f"node needs to be a replica set member to use read concern: {concern['level']}")
+        raise CommandError(
+            ErrorCode.NotAReplicaSet, f"node needs to be a replica set member to use read concern: {concern['level']}"
+        )
     write = document.get("writeConcern")
     if is_document(write):
         nodes = write.get("w")

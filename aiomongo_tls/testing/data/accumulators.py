@@ -11,7 +11,7 @@ from typing import Any
 from aiomongo_tls.testing.data.expressions import Expression, evaluator
 from aiomongo_tls.testing.data.functions import FOLDS
 from aiomongo_tls.testing.data.values import MISSING, Document, is_array, is_document, unique
-from aiomongo_tls.testing.failures import CommandError, not_here
+from aiomongo_tls.testing.failures import CommandError, ErrorCode, not_here
 
 Accumulator = Callable[[list[Document]], Any]
 """From the documents of a group to one value."""
@@ -60,7 +60,7 @@ def accumulator(field: str, specification: Any) -> Accumulator:
     ((operator, argument),) = specification.items()
     if operator == "$count":
         if argument != {}:
-            raise CommandError(14, "$count takes no arguments, i.e. $count:{}")
+            raise CommandError(ErrorCode.TypeMismatch, "$count takes no arguments, i.e. $count:{}")
         return len
     if operator in _UNSUPPORTED:
         raise not_here(f"the accumulator {operator}")

@@ -140,7 +140,10 @@ class Collection:
         index = Index(definition)
         if list(index.key) == ["_id"] and is_number(index.key["_id"]):
             if index.unique or "sparse" in index.definition:
-                raise CommandError(197, "The field 'unique' is not valid for an _id index specification")
+                raise CommandError(
+                    ErrorCode.InvalidIndexSpecificationOption,
+                    "The field 'unique' is not valid for an _id index specification",
+                )
             return False
         for other in self._indexes.values():
             if other.name == index.name and other.is_same_as(index):

@@ -164,7 +164,10 @@ def _check(definition: Mapping[str, Any]) -> None:
     if unknown & _NOT_HERE:
         raise not_here(f"the index option {sorted(unknown & _NOT_HERE)[0]}")
     if unknown:
-        raise CommandError(197, f"The field '{sorted(unknown)[0]}' is not valid for an index specification")
+        raise CommandError(
+            ErrorCode.InvalidIndexSpecificationOption,
+            f"The field '{sorted(unknown)[0]}' is not valid for an index specification",
+        )
     key = definition.get("key")
     if not is_document(key) or not key:
         raise CommandError(ErrorCode.CannotCreateIndex, "Index keys must be an object with at least one field")

@@ -93,7 +93,7 @@ def borrowed(name: str) -> Computation:
     if name not in _OPERANDS:
         if name in KNOWN:
             raise not_here(f"the expression operator {name}")
-        raise CommandError(168, f"Unrecognized expression '{name}'")
+        raise CommandError(ErrorCode.InvalidPipelineOperator, f"Unrecognized expression '{name}'")
     types = _OPERANDS[name]
 
     def compute(operands: Sequence[Any]) -> Any:

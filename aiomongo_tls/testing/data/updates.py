@@ -160,7 +160,9 @@ def _changes(update: Document) -> Iterator[_Change]:
 def _parts(name: str) -> Path:
     parts = tuple(name.split("."))
     if "" in parts:
-        raise CommandError(56, f"The update path '{name}' contains an empty field name, which is not allowed.")
+        raise CommandError(
+            ErrorCode.EmptyFieldName, f"The update path '{name}' contains an empty field name, which is not allowed."
+        )
     for part in parts:
         if part.startswith("$") and part != "$" and not (part.startswith("$[") and part.endswith("]")):
             raise CommandError(

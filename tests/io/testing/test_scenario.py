@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from aiomongo_tls.testing.failures import code_name
 from aiomongo_tls.testing.recording import RecordedCommand
 from aiomongo_tls.testing.scenario import Answers, Garbles, HangsUp, Replies, Rule, Scenario, StaysSilent
 
@@ -95,3 +96,9 @@ def test_failing_with_a_code() -> None:
             "errorLabels": ["RetryableWriteError"],
         }
     )
+
+
+def test_codes_have_the_names_of_the_server() -> None:
+    """A code without a name is called by its number, as the server does."""
+    names = {code: code_name(code) for code in (197, 10107, 51024)}
+    assert names == {197: "InvalidIndexSpecificationOption", 10107: "NotWritablePrimary", 51024: "Location51024"}
