@@ -31,11 +31,6 @@ def _decimal(value: Any) -> Decimal:
     return Decimal(f"{value:.15g}") if isinstance(value, float) else Decimal(value)
 
 
-def fits_int64(value: int) -> bool:
-    """Whether an integer can be stored."""
-    return value in _INT64
-
-
 def whole(value: int, *, long: bool) -> Any:
     """An integer in the type that it needs, or in the wider one.
 
