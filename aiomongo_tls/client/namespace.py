@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Generic
+from typing import TYPE_CHECKING, Any, ClassVar, Generic
 
 from aiomongo_tls.client.not_here import refuse_session
 from aiomongo_tls.core.commands.document_type import DocumentType
@@ -26,6 +26,9 @@ class Configured:
         executor: carries commands out.
         settings: codec options, concerns, a read preference.
     """
+
+    # `[...]` alone would make it iterable to Python, which would ask for [0], [1], ... and find a collection each time.
+    __iter__: ClassVar[None] = None
 
     def __init__(self, executor: Executor, settings: Settings) -> None:
         self._executor = executor

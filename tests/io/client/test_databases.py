@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import pytest
@@ -110,6 +111,17 @@ def test_objects_are_equal_by_what_they_name() -> None:
             bool(thing)
     shown = "AsyncDatabase(AsyncClient('localhost:27017', tls=False), 'app')"
     assert repr(client.app.users) == f"AsyncCollection({shown}, 'users')"
+
+
+def test_nothing_is_iterable_by_mistake() -> None:
+    """`in`, `list()` and `*` would otherwise go on for ever, asking for `users.0`, `users.1`, ..."""
+    client = AsyncClient()
+    for thing in (client, client["app"], client["app"]["users"]):
+        assert not isinstance(thing, Iterable)
+        with pytest.raises(TypeError, match="iterable"):
+            iter(thing)  # type: ignore[call-overload]
+        with pytest.raises(TypeError, match="iterable"):
+            assert "x" in thing  # type: ignore[operator]
 
 
 def test_calling_a_collection_says_that_there_is_no_such_method() -> None:
