@@ -18,7 +18,7 @@ from aiomongo_tls.client.collection_writes import CollectionWrites
 from aiomongo_tls.client.connecting import Connecting
 from aiomongo_tls.client.database_commands import DatabaseCommands
 from aiomongo_tls.client.executor import Executor
-from aiomongo_tls.client.not_here import refuse_session, refuses_what_is_not_here
+from aiomongo_tls.client.not_here import NOT_HERE_PROPERTIES, refuse_session, refuses_what_is_not_here
 from aiomongo_tls.client.settings import Settings
 from aiomongo_tls.core.commands.administration import create_document, with_concern
 from aiomongo_tls.core.commands.document_type import DocumentType, OtherDocumentType
@@ -358,7 +358,7 @@ class AsyncDatabase(DatabaseCommands[DocumentType]):
         check_exists: bool | None = True,
         **kwargs: Any,
     ) -> AsyncCollection[DocumentType]:
-        """Create a collection with options. (Without any, the first insert creates it.).
+        """Create a collection with options. One without any is created by its first insert.
 
         Args:
             name: its name.
@@ -651,6 +651,10 @@ class AsyncClient(ClientCommands, Generic[DocumentType]):
 
     def __getattr__(self, name: str) -> AsyncDatabase[DocumentType]:
         return self[_attribute(self, name)]
+
+    def __dir__(self) -> list[str]:
+        # Reading these raises, and tools that look at everything (inspect, unittest.mock) would stumble over it.
+        return sorted({*super().__dir__()} - {*NOT_HERE_PROPERTIES["AsyncClient"]})
 
     def __repr__(self) -> str:
         hosts = ",".join(str(seed) for seed in self._options.seeds)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
+from unittest.mock import MagicMock
+
 import pytest
 
 import aiomongo_tls
@@ -26,6 +29,14 @@ def test_a_missing_property_says_so_when_it_is_read(name: str) -> None:
     client = aiomongo_tls.AsyncClient()
     with pytest.raises(NotImplementedError, match=f"AsyncClient.{name} is not here yet"):
         getattr(client, name)
+
+
+def test_tools_that_look_at_everything_do_not_stumble() -> None:
+    """What is not here is not listed either: it could not be read."""
+    client = aiomongo_tls.AsyncClient()
+    assert not {*dir(client)} & {*NOT_HERE_PROPERTIES["AsyncClient"]}
+    assert {name for name, _ in inspect.getmembers(client)} >= {"ping", "options"}
+    assert MagicMock(spec=client).ping is not None
 
 
 def test_sessions_are_refused_where_they_are_given() -> None:
