@@ -44,14 +44,15 @@ def aggregate_document(
         raise ConfigurationError("explain: its reply is no cursor; use database.command('explain', ...)")
     given = {name: value for name, value in options.items() if value is not None}
     cursor = dict(check_mapping("cursor", given.pop("cursor", {})))
-    batch_size = check_not_negative("batchSize", given.pop("batchSize", cursor.get("batchSize", 0)))
+    batch_size = given.pop("batchSize", cursor.get("batchSize"))
     if writes_somewhere(stages):
         # Such a reply is one empty batch; a batch size of 0 or more is pointless, and some servers refuse it.
         cursor.pop("batchSize", None)
         if not write_concern.is_server_default:
             given["writeConcern"] = write_concern.document
-    elif batch_size:
-        cursor["batchSize"] = batch_size
+    elif batch_size is not None:
+        # 0 is a choice of its own: a cursor at once, and nothing in it yet.
+        cursor["batchSize"] = check_not_negative("batchSize", batch_size)
     if "collation" in given:
         given["collation"] = collation_document(given["collation"])
     if "hint" in given:

@@ -38,6 +38,8 @@ class IndexModel:
         document: dict[str, Any] = {"name": index_name(key), "key": key}
         # bucketSize belongs to a kind of index that is gone; PyMongo spells it so.
         document |= {name if name != "bucket_size" else "bucketSize": value for name, value in kwargs.items()}
+        if document["name"] is None:
+            document["name"] = index_name(key)
         if document.get("collation") is not None:
             document["collation"] = collation_document(document["collation"])
         self._document = document

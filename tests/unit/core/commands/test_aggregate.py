@@ -34,6 +34,15 @@ def test_options_pass_through() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("options", "cursor"),
+    [({}, {}), ({"batchSize": 0}, {"batchSize": 0}), ({"cursor": {"batchSize": 3}}, {"batchSize": 3})],
+)
+def test_an_empty_first_batch_can_be_asked_for(options: dict[str, Any], cursor: dict[str, Any]) -> None:
+    """A batch size of 0 is not the same as none."""
+    assert made([], **options)["cursor"] == cursor
+
+
 @pytest.mark.parametrize("stage", ["$out", "$merge"])
 def test_pipelines_that_write(stage: str) -> None:
     """They get the write concern, and no batch size."""

@@ -22,6 +22,7 @@ def test_an_index_gets_a_name_from_its_keys() -> None:
     """Unless it has one."""
     assert IndexModel([("a", 1), ("b", "text")]).document == {"name": "a_1_b_text", "key": {"a": 1, "b": "text"}}
     assert IndexModel("a", name="mine").document["name"] == "mine"
+    assert IndexModel("a", name=None).document["name"] == "a_1"
 
 
 def test_index_options_under_the_server_s_names() -> None:
