@@ -28,9 +28,11 @@ from aiomongo_tls.core.commands.statements import (
     replace_statement,
     update_statement,
 )
-from aiomongo_tls.core.commands.writes import HINT_WITHOUT_ANSWER, single_result, write_document
+from aiomongo_tls.core.commands.writes import needed_without_answer, single_result, write_document
+from aiomongo_tls.core.options.concerns import WriteConcern
 from aiomongo_tls.core.reply import raise_for_write
 from aiomongo_tls.core.sessions import ImplicitSession
+from aiomongo_tls.errors import OperationFailure
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -338,7 +340,8 @@ class CollectionWrites(Namespace[DocumentType]):
             let=let,
             comment=comment,
         )
-        return BulkWriteResult(outcome.document, self.write_concern.acknowledged)
+        acknowledged = self.write_concern.acknowledged
+        return BulkWriteResult(outcome.document if acknowledged else {}, acknowledged)
 
     async def _update(self, statement: Statement, session: object, **options: Any) -> UpdateResult:
         reply = await self._write_one(statement, session, **options)
@@ -348,7 +351,7 @@ class CollectionWrites(Namespace[DocumentType]):
         """One statement in a command of its own; None if the server was not asked for an answer."""
         refuse_session(session)
         kind = statement.kind
-        command = self._command(kind, [statement.document], has_hint=statement.has_hint, options=options)
+        command = self._command(kind, [statement.document], self.write_concern, options)
         reply = await self._executor.run(command)
         if not command.acknowledged:
             return None
@@ -363,18 +366,22 @@ class CollectionWrites(Namespace[DocumentType]):
         outcome = BulkOutcome()
         deadline = self._executor.deadline()
         implicit = ImplicitSession(self._executor.sessions)
-        has_hint = any(statement.has_hint for statement in statements)
+        is_heard = self.write_concern.acknowledged
+        # At w=0 nobody hears of an error, but what follows one in order must still not be carried out.
+        concern = WriteConcern() if ordered and not is_heard else self.write_concern
         try:
             for run in runs(statements, ordered=ordered):
-                command = self._command(
-                    run.kind, run.documents, has_hint=has_hint, options={**options, "ordered": ordered}
-                )
+                command = self._command(run.kind, run.documents, concern, {**options, "ordered": ordered})
                 await self._write_run(run, command, outcome, implicit, deadline)
                 if ordered and outcome.has_write_errors:
                     break
+        except OperationFailure:
+            if is_heard:
+                raise
         finally:
             implicit.end()
-        outcome.raise_for_errors()
+        if is_heard:
+            outcome.raise_for_errors()
         return outcome
 
     async def _write_run(
@@ -391,13 +398,12 @@ class CollectionWrites(Namespace[DocumentType]):
                 break
 
     def _command(
-        self, kind: Kind, documents: Sequence[Mapping[str, Any]], *, has_hint: bool, options: Mapping[str, Any]
+        self, kind: Kind, documents: Sequence[Mapping[str, Any]], concern: WriteConcern, options: Mapping[str, Any]
     ) -> Command:
         settings = self._settings
-        acknowledged = settings.write_concern.acknowledged
         return Command(
             database=self._database_name,
-            document=write_document(kind, self._name, settings.write_concern, **options),
+            document=write_document(kind, self._name, concern, **options),
             batches=Batches(
                 kind.identifier,
                 documents,
@@ -406,8 +412,8 @@ class CollectionWrites(Namespace[DocumentType]):
             ),
             codec_options=settings.codec_options,
             decoder=settings.writes,
-            acknowledged=acknowledged,
-            requires=HINT_WITHOUT_ANSWER if has_hint and kind is Kind.DELETE and not acknowledged else None,
+            acknowledged=concern.acknowledged,
+            requires=None if settings.write_concern.acknowledged else needed_without_answer(kind, documents),
         )
 
 

@@ -117,9 +117,12 @@ class BulkOutcome:
         for error in reply.get("writeErrors", ()):
             position = first + error["index"]
             document["writeErrors"].append({**error, "index": run.indexes[position], "op": run.documents[position]})
+        labels = reply.get("errorLabels", ())
         if reply.get("writeConcernError"):
-            document["writeConcernErrors"].append(reply["writeConcernError"])
-        self._labels.update(reply.get("errorLabels", ()))
+            # PyMongo keeps the reply's labels here, too.
+            concern = {**reply["writeConcernError"], **({"errorLabels": labels} if labels else {})}
+            document["writeConcernErrors"].append(concern)
+        self._labels.update(labels)
 
     def raise_for_errors(self) -> None:
         """Raises what went wrong, if anything did.

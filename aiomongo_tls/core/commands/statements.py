@@ -40,11 +40,6 @@ class Statement(NamedTuple):
     kind: Kind
     document: Mapping[str, Any]
 
-    @property
-    def has_hint(self) -> bool:
-        """Whether it names the index to use."""
-        return self.kind is not Kind.INSERT and "hint" in self.document
-
 
 def insert_statement(document: object) -> Statement:
     """Insert this document; a missing `_id` is added to it.

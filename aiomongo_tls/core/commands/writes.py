@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from aiomongo_tls.core.commands.arguments import check_mapping, check_type
@@ -12,8 +12,11 @@ from aiomongo_tls.core.commands.statements import Kind
 if TYPE_CHECKING:
     from aiomongo_tls.core.options.concerns import WriteConcern
 
-HINT_WITHOUT_ANSWER = Requirement(
+_HINT_WITHOUT_ANSWER = Requirement(
     9, "a hint on an unacknowledged delete is ignored by servers before MongoDB 4.4; use w=1 or leave the hint out"
+)
+_SORT_WITHOUT_ANSWER = Requirement(
+    25, "servers before MongoDB 8.0 refuse to sort an update, and with w=0 nobody hears it; use w=1 or leave sort out"
 )
 
 
@@ -33,11 +36,10 @@ def write_document(
         TypeError: an argument of the wrong type.
     """
     document: dict[str, Any] = {kind.value: collection, "ordered": ordered}
-    # False is what servers do anyway, and some refuse the field from users without the right to it.
-    if bypass_document_validation is not None and check_type(
-        "bypass_document_validation", bypass_document_validation, bool
-    ):
-        document["bypassDocumentValidation"] = True
+    if bypass_document_validation is not None:
+        document["bypassDocumentValidation"] = check_type(
+            "bypass_document_validation", bypass_document_validation, bool
+        )
     if let is not None and kind is not Kind.INSERT:
         document["let"] = check_mapping("let", let)
     if comment is not None:
@@ -45,6 +47,15 @@ def write_document(
     if not write_concern.is_server_default:
         document["writeConcern"] = write_concern.document
     return document
+
+
+def needed_without_answer(kind: Kind, statements: Sequence[Mapping[str, Any]]) -> Requirement | None:
+    """What a server must know if it is not asked for an answer, which would say that it does not."""
+    if kind is Kind.DELETE and any("hint" in statement for statement in statements):
+        return _HINT_WITHOUT_ANSWER
+    if kind is Kind.UPDATE and any("sort" in statement for statement in statements):
+        return _SORT_WITHOUT_ANSWER
+    return None
 
 
 def single_result(reply: Mapping[str, Any]) -> dict[str, Any]:

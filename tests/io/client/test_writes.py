@@ -13,6 +13,7 @@ from aiomongo_tls import (
     DESCENDING,
     AsyncCollection,
     BulkWriteError,
+    ConfigurationError,
     DeleteMany,
     DeleteOne,
     DocumentTooLarge,
@@ -338,7 +339,7 @@ async def test_unacknowledged_writes(users: Users, aiomongo_server: MongoTestSer
     await silent.update_many({}, {"$set": {"a": 1}})
     await silent.replace_one({"_id": 2}, {"b": 1})
     result = await silent.delete_one({"_id": 3})
-    bulk = await silent.bulk_write([InsertOne({"_id": 4})])
+    bulk = await silent.bulk_write([InsertOne({"_id": 4})], ordered=False)
     assert not bulk.acknowledged
     with pytest.raises(InvalidOperation):
         _ = result.deleted_count
@@ -347,6 +348,33 @@ async def test_unacknowledged_writes(users: Users, aiomongo_server: MongoTestSer
         assert not command.wants_reply
         assert "lsid" not in command.document
         assert command.document["writeConcern"] == {"w": 0}
+
+
+async def test_an_unacknowledged_bulk_in_order_stops_at_the_first_error(
+    users: Users, aiomongo_server: MongoTestServer
+) -> None:
+    """For that each answer is waited for; nobody is told what it was."""
+    silent = users.with_options(write_concern=WriteConcern(0))
+    await users.insert_one({"_id": 1})
+    result = await silent.bulk_write([InsertOne({"_id": 2}), InsertOne({"_id": 1}), DeleteMany({})])
+    assert not result.acknowledged
+    assert result.bulk_api_result == {}
+    assert not (await silent.insert_many([{"_id": 3}, {"_id": 1}, {"_id": 4}])).acknowledged
+    assert not aiomongo_server.commands_named("delete")
+    assert await users.distinct("_id") == [1, 2, 3]
+    aiomongo_server.on("insert").fails(13).once()
+    await silent.bulk_write([InsertOne({"_id": 5}), DeleteMany({})])
+    assert not aiomongo_server.commands_named("delete")
+
+
+async def test_an_unacknowledged_update_is_not_sorted_by_a_server_that_cannot(
+    users: Users, aiomongo_server: MongoTestServer
+) -> None:
+    """Its refusal would not be heard."""
+    silent = users.with_options(write_concern=WriteConcern(0))
+    with pytest.raises(ConfigurationError, match="sort"):
+        await silent.update_one({}, {"$set": {"a": 1}}, sort={"a": 1})
+    assert not aiomongo_server.commands_named("update")
 
 
 async def test_a_thousand_unacknowledged_writes_give_way(users: Users) -> None:
@@ -368,11 +396,12 @@ async def test_an_unmet_write_concern_is_raised(users: Users, aiomongo_server: M
     aiomongo_server.on("insert").replies({"n": 1, "writeConcernError": {"code": 100, "errmsg": "no"}}).once()
     with pytest.raises(WriteConcernError):
         await users.insert_one({})
-    aiomongo_server.on("insert").replies({"n": 1, "writeConcernError": {"code": 100, "errmsg": "no"}}).once()
+    concern = {"code": 100, "errmsg": "no"}
+    aiomongo_server.on("insert").replies({"n": 1, "writeConcernError": concern, "errorLabels": ["Why"]}).once()
     with pytest.raises(BulkWriteError) as bulk:
         await users.insert_many([{}])
     details: Any = bulk.value.details
-    assert details["writeConcernErrors"] == [{"code": 100, "errmsg": "no"}]
+    assert details["writeConcernErrors"] == [{**concern, "errorLabels": ["Why"]}]
     assert details["nInserted"] == 1
 
 

@@ -115,7 +115,7 @@ def test_a_write_concern_error_alone_is_raised_at_the_end() -> None:
     with pytest.raises(BulkWriteError) as raised:
         outcome.raise_for_errors()
     details: Any = raised.value.details
-    assert details["writeConcernErrors"] == [concern]
+    assert details["writeConcernErrors"] == [{**concern, "errorLabels": ["RetryableWriteError"]}]
     assert details["nInserted"] == 1
     assert raised.value.has_error_label("RetryableWriteError")
 

@@ -22,7 +22,6 @@ def test_an_insert_is_the_document_itself() -> None:
     statement = insert_statement(document)
     assert statement.kind is Kind.INSERT
     assert statement.document is document
-    assert not statement.has_hint
 
 
 def test_an_update_says_only_what_was_asked() -> None:
@@ -53,7 +52,6 @@ def test_an_update_with_everything() -> None:
         "hint": "a_1",
         "sort": {"a": -1},
     }
-    assert statement.has_hint
 
 
 def test_a_replacement_is_an_update_without_operators() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from aiomongo_tls.core.commands.statements import Kind
-from aiomongo_tls.core.commands.writes import single_result, write_document
+from aiomongo_tls.core.commands.writes import needed_without_answer, single_result, write_document
 from aiomongo_tls.core.options.concerns import WriteConcern
 
 
@@ -37,15 +37,33 @@ def test_everything_that_was_asked() -> None:
 
 
 def test_only_what_the_command_knows() -> None:
-    """In a bulk the options are shared; an insert has no `let`, a false bypass is no bypass."""
+    """In a bulk the options are shared; an insert has no `let`. A false bypass is sent (official cases)."""
     assert write_document(Kind.INSERT, "c", WriteConcern(), bypass_document_validation=False, let={}) == {
         "insert": "c",
         "ordered": True,
+        "bypassDocumentValidation": False,
     }
     with pytest.raises(TypeError, match="let"):
         write_document(Kind.DELETE, "c", WriteConcern(), let=3)
     with pytest.raises(TypeError, match="bypass"):
         write_document(Kind.INSERT, "c", WriteConcern(), bypass_document_validation=1)
+
+
+@pytest.mark.parametrize(
+    ("kind", "statement", "version"),
+    [
+        (Kind.DELETE, {"q": {}, "limit": 1, "hint": "a_1"}, 9),
+        (Kind.UPDATE, {"q": {}, "u": {}, "sort": {"a": 1}}, 25),
+        (Kind.UPDATE, {"q": {}, "u": {}, "hint": "a_1"}, None),
+        (Kind.INSERT, {"hint": 1, "sort": 1}, None),
+    ],
+)
+def test_what_old_servers_do_not_know_needs_an_answer(
+    kind: Kind, statement: dict[str, object], version: int | None
+) -> None:
+    """An insert's fields are the user's own, and mean nothing."""
+    requirement = needed_without_answer(kind, [{"q": {}}, statement])
+    assert (requirement.wire_version if requirement else None) == version
 
 
 def test_results_of_single_updates_have_pymongo_s_shape() -> None:
