@@ -19,6 +19,7 @@ from aiomongo_tls.core.commands.document_type import DocumentType
 from aiomongo_tls.core.commands.find import CursorType, FindKeywords, FindOptions
 from aiomongo_tls.core.commands.keys import Hint, Keys, key_document
 from aiomongo_tls.core.commands.reads import count_document, distinct_document
+from aiomongo_tls.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -211,8 +212,11 @@ class CollectionReads(Namespace[DocumentType]):
             kwargs: `maxTimeMS`.
 
         Raises:
+            ConfigurationError: a session, in which the server does not count this way.
             MongoError: the server could not be asked, or refused.
         """
+        if "session" in kwargs:
+            raise ConfigurationError("estimated_document_count takes no session; count_documents does")
         document = count_document(self._name, {**kwargs, "comment": comment}, self.read_concern)
         reply = await self._run(self._settings.read_command(self._database_name, document), None)
         return int(reply["n"])

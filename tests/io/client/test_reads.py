@@ -80,6 +80,8 @@ async def test_counting(ten: Users, aiomongo_server: MongoTestServer) -> None:
     assert await ten.estimated_document_count(maxTimeMS=1000) == 10
     assert last(aiomongo_server, "count")["maxTimeMS"] == 1000
     assert await ten.database["nothing"].estimated_document_count() == 0
+    with pytest.raises(ConfigurationError, match="session"):
+        await ten.estimated_document_count(session=None)
 
 
 async def test_distinct(ten: Users) -> None:
