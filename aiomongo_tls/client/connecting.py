@@ -44,7 +44,7 @@ class Connecting(Coroutine[Any, Any, T]):
         return self._opening.throw(*error)
 
     def close(self) -> None:
-        """Drops it unawaited. (An open client has a `close()` of its own.)."""
+        """Drops it unawaited; not to be mistaken for the `close()` of what it opens."""
         self._opening.close()
 
     def __await__(self) -> Generator[Any, Any, T]:
