@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from aiomongo_tls.client.command_cursor import AsyncCommandCursor
 from aiomongo_tls.client.namespace import Namespace
-from aiomongo_tls.core.commands.command import NS_NOT_FOUND
+from aiomongo_tls.core.commands.command import NS_NOT_FOUND, Command
 from aiomongo_tls.core.commands.decoding import DocumentsIn
 from aiomongo_tls.core.commands.document_type import DocumentType
 from aiomongo_tls.core.commands.indexes import (
@@ -118,12 +118,14 @@ class CollectionIndexes(Namespace[DocumentType]):
         document: dict[str, Any] = {"listIndexes": self._name, "cursor": {}}
         if comment is not None:
             document["comment"] = comment
-        # Descriptions are the server's documents, not the user's: plain dictionaries, and from a primary.
-        settings = self._settings.changed(
-            codec_options=self.codec_options.with_options(document_class=dict),
+        # Descriptions are the server's documents, not the user's: decoded plainly, and from a primary.
+        command = Command(
+            database=self._database_name,
+            document=document,
             read_preference=ReadPreference.PRIMARY,
+            codec_options=self.codec_options,
+            documents_in=DocumentsIn.CURSOR,
         )
-        command = settings.read_command(self._database_name, document, DocumentsIn.CURSOR)
         try:
             return await AsyncCommandCursor[dict[str, Any]].opened_by(self._executor, command, session)
         except OperationFailure as exc:

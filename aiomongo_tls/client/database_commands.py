@@ -208,14 +208,15 @@ class DatabaseCommands(Configured, Generic[DocumentType]):
     async def _list(
         self, options: dict[str, Any], session: object, *, name_only: bool
     ) -> AsyncCommandCursor[dict[str, Any]]:
-        # Descriptions are the server's documents, not the user's: plain dictionaries, and from a primary.
-        settings = self._settings.changed(
-            codec_options=self.codec_options.with_options(document_class=dict),
-            read_preference=ReadPreference.PRIMARY,
-        )
+        # Descriptions are the server's documents, not the user's: decoded plainly, and from a primary.
         batch_size = options.get("batchSize") or 0
-        document = list_collections_document(options, name_only=name_only)
-        command = settings.read_command(self._name, document, DocumentsIn.CURSOR)
+        command = Command(
+            database=self._name,
+            document=list_collections_document(options, name_only=name_only),
+            read_preference=ReadPreference.PRIMARY,
+            codec_options=self.codec_options,
+            documents_in=DocumentsIn.CURSOR,
+        )
         return await AsyncCommandCursor[dict[str, Any]].opened_by(
             self._executor, command, session, batch_size=batch_size
         )

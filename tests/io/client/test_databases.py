@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import pytest
-from bson.codec_options import CodecOptions
+from bson.codec_options import CodecOptions, TypeDecoder, TypeRegistry
 from bson.son import SON
 
 from aiomongo_tls import (
@@ -294,6 +294,25 @@ async def test_indexes_come_and_go(client: Client, aiomongo_server: MongoTestSer
 
 
 @pytest.mark.aiomongo(tls="off")
+class _Words(TypeDecoder):
+    bson_type = str
+
+    def transform_bson(self, value: Any) -> Any:
+        return value.upper()
+
+
+async def test_descriptions_are_not_documents_of_the_user(client: Client) -> None:
+    """The codec options are for those: a document class or types of one's own would spoil the server's answers."""
+    options: Any = CodecOptions(document_class=SON, type_registry=TypeRegistry([_Words()]))
+    database = client.get_database("app", codec_options=options)
+    await database["users"].create_index("a")
+    assert list(await database["users"].index_information()) == ["_id_", "a_1"]
+    assert await database.list_collection_names() == ["users"]
+    async for description in await database.list_collections():
+        assert type(description) is dict
+        assert description["type"] == "collection"
+
+
 async def test_a_commit_quorum_needs_a_server_that_knows_it(aiomongo_server: MongoTestServer) -> None:
     """MongoDB 4.2 would not."""
     hello = aiomongo_server.on("hello").replies({"minWireVersion": 0, "maxWireVersion": 8}).once()
