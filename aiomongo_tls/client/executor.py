@@ -226,7 +226,7 @@ class Executor:
 
     def _reap(self) -> None:
         if self._reaper is None or self._reaper.done():
-            # In a context of its own: the deadline of the operation that happens to come by is not meant.
+            # In a context of its own: it is the client's task, not that of the operation that happens to come by.
             self._reaper = asyncio.get_running_loop().create_task(
                 self._kill_abandoned(), name="aiomongo_tls killCursors", context=Context()
             )

@@ -256,6 +256,23 @@ async def test_a_block_closes_the_cursor(ten: Users, aiomongo_server: MongoTestS
     assert len(sent(aiomongo_server, "killCursors")) == 1
 
 
+async def test_a_cancelled_close_is_finished_by_the_next_operation(
+    ten: Users, aiomongo_server: MongoTestServer
+) -> None:
+    """Whether the server has heard of it is not known; once more does no harm."""
+    cursor = ten.find(batch_size=2)
+    await cursor.next()
+    aiomongo_server.on("killCursors").stays_silent().once()
+    task = asyncio.create_task(cursor.close())
+    await asyncio.to_thread(aiomongo_server.wait_for, "killCursors")
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    await ten.find_one()
+    first, second = await asyncio.to_thread(aiomongo_server.wait_for, "killCursors", count=2)
+    assert first.document["cursors"] == second.document["cursors"]
+
+
 @pytest.mark.parametrize("failure", ["fails", "hangs up"])
 async def test_closing_does_not_mind_what_the_server_says(
     ten: Users, aiomongo_server: MongoTestServer, failure: str
@@ -365,6 +382,8 @@ async def test_a_find_that_fails_is_not_an_empty_one(ten: Users, aiomongo_server
     with pytest.raises(CursorNotFound):
         await cursor.to_list()
     await cursor.close()
+    # Closed is closed: there is nothing left to complain of.
+    assert await cursor.to_list() == []
     assert not sent(aiomongo_server, "killCursors")
 
 
@@ -377,18 +396,22 @@ async def test_tailable_cursors_wait_at_the_end(ten: Users, aiomongo_server: Mon
     aiomongo_server.on("find").replies(first)
     aiomongo_server.on("getMore").replies({"cursor": {"id": 77, "ns": "app.users", "nextBatch": []}}).once()
     aiomongo_server.on("getMore").replies({"cursor": {"id": 77, "ns": "app.users", "nextBatch": [{"_id": 2}]}}).once()
+    aiomongo_server.on("getMore").replies({"cursor": {"id": 77, "ns": "app.users", "nextBatch": []}}).times(2)
     aiomongo_server.on("getMore").fails(136, "CappedPositionLost")
     cursor = ten.find(cursor_type=CursorType.TAILABLE_AWAIT).max_await_time_ms(50)
     assert ids(await cursor.to_list()) == [1]
     assert cursor.alive
-    assert ids([await cursor.next()]) == [2]
+    assert ids([document async for document in cursor]) == [2]
+    with pytest.raises(StopAsyncIteration):
+        await cursor.next()
+    assert cursor.alive
     # Overtaken by the capped collection: an end like any other, and `alive` tells.
     assert await cursor.to_list() == []
     assert not cursor.alive
     assert await cursor.to_list() == []
     (find,) = sent(aiomongo_server, "find")
     assert (find["tailable"], find["awaitData"]) == (True, True)
-    assert [each["maxTimeMS"] for each in sent(aiomongo_server, "getMore")] == [50] * 3
+    assert [each["maxTimeMS"] for each in sent(aiomongo_server, "getMore")] == [50] * 5
     assert not sent(aiomongo_server, "killCursors")
 
 

@@ -334,4 +334,8 @@ async def test_forgetting_to_close_is_reported() -> None:
     with pytest.warns(ResourceWarning, match="not closed"):
         clients.clear()
     clients.append(executor(FakeTopology()))
+    await clients[0].open()
+    with pytest.warns(ResourceWarning, match="not closed"):
+        clients.clear()
+    clients.append(executor(FakeTopology()))
     clients.clear()
