@@ -1,9 +1,11 @@
 """One command on one connection: the way of every operation.
 
-    check out -> complete (lsid, $db, $readPreference) -> encode -> send, one await -> check in -> decode -> judge
+    check out -> complete (lsid, $db, $readPreference) -> encode -> send, one await -> decode -> check in -> judge
 
 A connection comes back by a plain call in a `finally`, whatever happened; the pool looks at it and decides whether
 it can be used again. A session is dirty from the moment its command is sent until the reply is there.
+
+A server that wants to be told once more who is there (error 391) is told on that connection, and asked again.
 
 Time: one `Deadline` per operation, from the block (`timeout()`) or from `timeoutMS`; `socketTimeoutMS` bounds the
 silence of a server only where there is no such deadline. No `maxTimeMS` is derived from it yet.
@@ -35,10 +37,11 @@ from aiomongo_tls.deadline import NEVER, Deadline
 from aiomongo_tls.errors import ConfigurationError, InvalidOperation, MongoError, NetworkTimeout, Phase
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from aiomongo_tls.core.auth.hello import StreamDescription
     from aiomongo_tls.core.options.client_options import ClientOptions
+    from aiomongo_tls.core.wire.op_msg import DocumentSequence
     from aiomongo_tls.net.connection import Connection
     from aiomongo_tls.topology.topology import Topology
 
@@ -50,6 +53,9 @@ _GOODBYE_LIMIT = 0.5
 
 _KILL_LIMIT = 5.0
 """Seconds for a killCursors."""
+
+REAUTHENTICATION_REQUIRED = 391
+"""The code of a server that does not know any more who is at the other end, for example because a token has expired."""
 
 UNACKNOWLEDGED: Mapping[str, Any] = {"ok": 1}
 """Stands for the reply to a command that gets none."""
@@ -148,12 +154,9 @@ class Executor:
             self._is_used = True
             connection = await self._topology.check_out(deadline)
         try:
-            data = await self._exchange(connection, command, session, deadline)
+            reply = await self._exchange(connection, command, session, deadline)
         finally:
             self._topology.check_in(connection)
-        if data is None:
-            return UNACKNOWLEDGED, connection
-        reply = command.decoder.decode(data, command.documents_in)
         if reply.get("ok") != 1:
             _raise_unless_allowed(command, reply, connection)
         elif command.raises_write_concern and "writeConcernError" in reply:
@@ -162,7 +165,7 @@ class Executor:
 
     async def _exchange(
         self, connection: Connection, command: Command, session: ImplicitSession, deadline: Deadline
-    ) -> bytes | None:
+    ) -> Mapping[str, Any]:
         description = connection.description
         assert description is not None, "the pool hands out connections that have said hello"  # noqa: S101
         self._complete(command, session, description)
@@ -171,15 +174,18 @@ class Executor:
         if not command.acknowledged:
             connection.send(body, sequences)
             await _drain(connection, deadline)
-            return None
+            return UNACKNOWLEDGED
         if self._socket_timeout is not None and not deadline.is_finite:
             now = asyncio.get_running_loop().time()
             deadline = Deadline.after(self._socket_timeout, self._socket_timeout_option, now=now)
-        try:
-            return await connection.request(body, sequences, deadline=deadline)
-        except BaseException:
-            session.mark_dirty()
-            raise
+        data = await _ask(connection, body, sequences, session, deadline)
+        reply = command.decoder.decode(data, command.documents_in)
+        if reply.get("ok") != 1 and reply.get("code") == REAUTHENTICATION_REQUIRED:
+            is_known_again = await connection.reauthenticate(deadline)
+            # The server has done nothing yet, so that the same bytes may go again, whatever they are; but only once.
+            data = await _ask(connection, body, sequences, session, deadline) if is_known_again else data
+            reply = command.decoder.decode(data, command.documents_in)
+        return reply
 
     def _complete(self, command: Command, session: ImplicitSession, description: StreamDescription) -> None:
         """Writes into the command what depends on the connection."""
@@ -322,6 +328,20 @@ class Executor:
                 stacklevel=2,
                 source=self,
             )
+
+
+async def _ask(
+    connection: Connection,
+    body: bytes,
+    sequences: Sequence[DocumentSequence],
+    session: ImplicitSession,
+    deadline: Deadline,
+) -> bytes:
+    try:
+        return await connection.request(body, sequences, deadline=deadline)
+    except BaseException:
+        session.mark_dirty()
+        raise
 
 
 async def _drain(connection: Connection, deadline: Deadline) -> None:

@@ -1,7 +1,8 @@
 """The network: bytes between this process and one server.
 
 What lives here: `transport` (a byte stream with or without TLS, in both roles, and `open_connection`), `dns` and
-`dialing` (from a host name to a connected socket), `threads` (a blocking call on a thread of its own), `turns`
+`dialing` (from a host name to a connected socket), `threads` (a blocking call on a thread of its own),
+`computations` (the slow work of authentication, each done once), `turns`
 (handshake steps share the loop), `identity` (the SSLContext, made off the loop), `connection` (one request at a time,
 and its reply), `establish` (from an address to a connection that has said hello and is authenticated), `faults`
 (errors of the system in our words).

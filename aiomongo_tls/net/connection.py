@@ -17,7 +17,7 @@ leaves its pool in that moment.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from copy import copy
 from typing import TYPE_CHECKING
 
@@ -65,6 +65,8 @@ class Connection:
         self._timer: asyncio.Handle | None = None
         # For when it is set. Not asked of the timer: uvloop's has no `when()` if its time has come already.
         self._timer_at = 0.0
+        # Proves the credential once more; None where there is none.
+        self._again: Callable[[Connection, Deadline], Awaitable[None]] | None = None
         # Why the connection cannot be used any more.
         self._error: Exception | None = None
 
@@ -169,6 +171,27 @@ class Connection:
             self._check()
             raise
 
+    async def reauthenticate(self, deadline: Deadline = NEVER) -> bool:
+        """Authenticate once more, as a server demands with error 391. Failing or cancelled, the connection is closed.
+
+        Args:
+            deadline: when to stop waiting, on the loop's clock; connectTimeoutMS bounds it too.
+
+        Returns:
+            False if there is no credential, so that nothing was done.
+
+        Raises:
+            AuthenticationFailed: the server refused the credential.
+            NetworkTimeout: the time was up.
+            AutoReconnect: the connection was lost.
+            ProtocolError: what came was not a reply.
+            OperationFailure: the server answered with another error.
+        """
+        if self._again is None:
+            return False
+        await self._again(self, deadline)
+        return True
+
     def close(self) -> None:
         """End the connection in order, with close_notify. A request that is under way fails."""
         self._end(PoolClosedError("the connection was closed by this client", host=self.address))
@@ -227,14 +250,21 @@ class Connection:
         """Take over the byte stream over which the requests go."""
         self._transport = transport
 
-    def opened(self, description: StreamDescription) -> None:
+    def opened(
+        self, description: StreamDescription, again: Callable[[Connection, Deadline], Awaitable[None]] | None = None
+    ) -> None:
         """Take note that the connection is ready, and of what the server said of itself.
+
+        Args:
+            description: what that was.
+            again: authenticates this connection once more; None without a credential.
 
         Raises:
             AutoReconnect: it was lost right after.
         """
         self._check()
         self.description = description
+        self._again = again
         self._protocol.max_message_size = description.max_message_size_bytes
         self.progress.enter(Phase.REQUEST)
 

@@ -2,7 +2,8 @@
 
 `connectTimeoutMS` bounds the whole way, whatever the peer does: silence before, during or after the TLS handshake,
 bytes that dribble in, a reply that never ends. The first command does not depend on the peer, so its bytes go out with
-the last message of the TLS handshake, and with X.509 the reply to it already tells whether we are authenticated.
+the last message of the TLS handshake, and with X.509 the reply to it already tells whether we are authenticated; with
+SCRAM it spares the first of two further round trips.
 
 A server without TLS hangs up on a TLS handshake without a word, and so does a load balancer whose server is just being
 restarted. The one is a mistake to be reported at once, the other mends itself. So a second connection asks, without
@@ -13,14 +14,18 @@ dropped.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+import secrets
+from base64 import b64encode
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from aiomongo_tls.core.auth.conversation import decode_reply
+from aiomongo_tls.core.auth.conversation import CommandDocument, Computation, decode_reply
 from aiomongo_tls.core.auth.facts import ConnectionFacts
-from aiomongo_tls.core.auth.opening import opening
+from aiomongo_tls.core.auth.opening import opening, reauthentication
+from aiomongo_tls.deadline import Deadline
 from aiomongo_tls.errors import MongoError, Phase, ProtocolError, TLSProtocolError
+from aiomongo_tls.net.computations import Computations
 from aiomongo_tls.net.connection import Connection
 from aiomongo_tls.net.identity import Identity
 from aiomongo_tls.net.transport import open_connection
@@ -32,6 +37,13 @@ if TYPE_CHECKING:
     from aiomongo_tls.core.auth.hello import StreamDescription
     from aiomongo_tls.core.options.credential import MongoCredential
     from aiomongo_tls.net.dns import Resolver
+
+T = TypeVar("T")
+
+
+def new_nonce() -> str:
+    """Text that nobody can foresee: 192 bits in 32 characters."""
+    return b64encode(secrets.token_bytes(24)).decode()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +58,8 @@ class Establisher:
         resolver: what looks the host name up.
         connect_timeout: seconds for the whole way, None for no limit.
         database: a database that the user will want to work with, for advice.
+        computations: does the slow work of authentication, and remembers its results.
+        new_nonce: makes the nonces of authentication.
     """
 
     address: ServerAddress
@@ -55,6 +69,8 @@ class Establisher:
     resolver: Resolver
     connect_timeout: float | None = 10.0
     database: str | None = None
+    computations: Computations = field(default_factory=Computations)
+    new_nonce: Callable[[], str] = new_nonce
 
     async def establish(self, connection: Connection) -> None:
         """Open `connection`. Failing or cancelled, it leaves nothing open.
@@ -108,6 +124,7 @@ class Establisher:
         """Work off the opening conversation."""
         conversation = self._opening()
         command = next(conversation)
+        assert isinstance(command, CommandDocument), "a conversation begins with hello"  # noqa: S101
         first = connection.begin(command.encode())
         connection.use(
             await open_connection(
@@ -119,25 +136,59 @@ class Establisher:
                 progress=connection.progress,
             )
         )
-        while True:
-            body = await connection.reply()
-            try:
-                reply = decode_reply(body)
-            except ProtocolError as exc:
-                raise ProtocolError(f"{self.address}: {exc}") from exc
-            try:
-                command = conversation.send(reply)
-            except StopIteration as end:
-                connection.opened(end.value)
-                return
-            connection.write(command.encode(), phase=command.phase)
+        description = await self._carry_on(connection, conversation, await self._reply(connection))
+        connection.opened(description, self._authenticate_again if self.credential is not None else None)
 
-    def _opening(self) -> Conversation[StreamDescription]:
-        facts = ConnectionFacts(
+    async def _carry_on(self, connection: Connection, conversation: Conversation[T], answer: Any) -> T:
+        """Work off a conversation that is waiting for `answer`; None if it has not begun."""
+        while True:
+            try:
+                step = conversation.send(answer)
+            except StopIteration as end:
+                result: T = end.value
+                return result
+            if isinstance(step, Computation):
+                connection.progress.enter(Phase.AUTH)
+                answer = await self.computations.result(step)
+            else:
+                connection.write(step.encode(), phase=step.phase)
+                answer = await self._reply(connection)
+
+    async def _reply(self, connection: Connection) -> dict[str, Any]:
+        body = await connection.reply()
+        try:
+            return decode_reply(body)
+        except ProtocolError as exc:
+            raise ProtocolError(f"{self.address}: {exc}") from exc
+
+    async def _authenticate_again(self, connection: Connection, deadline: Deadline) -> None:
+        """Authenticate an open connection once more; failing or cancelled, it is closed."""
+        credential, description = self.credential, connection.description
+        assert credential is not None, "nobody authenticates again as nobody"  # noqa: S101
+        assert description is not None, "it has authenticated before"  # noqa: S101
+        now = asyncio.get_running_loop().time()
+        option = f"connectTimeoutMS={(self.connect_timeout or 0) * 1000:g}"
+        limit = deadline.tightened(Deadline.after(self.connect_timeout, option, now=now))
+        timer: asyncio.Timeout | None = None
+        try:
+            conversation = reauthentication(credential, self._facts(), description, new_nonce=self.new_nonce)
+            async with asyncio.timeout_at(limit.at if limit.is_finite else None) as timer:
+                await self._carry_on(connection, conversation, None)
+        except BaseException as exc:
+            # Half authenticated, it is nobody's any more.
+            connection.abort()
+            if timer is not None and timer.expired() and isinstance(exc, TimeoutError):
+                raise connection.progress.time_is_up(limit.option or "the deadline") from exc
+            raise
+
+    def _facts(self) -> ConnectionFacts:
+        return ConnectionFacts(
             host=self.address,
             tls=self.identity.setup is not None,
             certificate=self.identity.has_certificate,
             subject=self.identity.subject,
             database=self.database,
         )
-        return opening(self.client, self.credential, facts)
+
+    def _opening(self) -> Conversation[StreamDescription]:
+        return opening(self.client, self.credential, self._facts(), new_nonce=self.new_nonce)

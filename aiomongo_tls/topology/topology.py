@@ -37,6 +37,7 @@ from aiomongo_tls.errors import (
     ServerSelectionTimeoutError,
     WaitQueueTimeoutError,
 )
+from aiomongo_tls.net.computations import Computations
 from aiomongo_tls.net.dns import Resolver
 from aiomongo_tls.net.environment import client_environment
 from aiomongo_tls.net.establish import Establisher
@@ -87,6 +88,7 @@ class Topology:
         self._resolver = resolver or Resolver()
         self._patience = patience
         self._identities = IdentityLoader(options.tls)
+        self._computations = Computations()
         self._pools = PoolRegistry(self._make_pool)
         self._pool: Pool | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -273,6 +275,7 @@ class Topology:
             resolver=self._resolver,
             connect_timeout=options.connect_timeout,
             database=options.database,
+            computations=self._computations,
         )
 
         async def establish(connection: Connection) -> None:

@@ -2,20 +2,27 @@
 
 A driver of a conversation looks like this:
 
-    command = next(conversation)
+    step, answer = next(conversation), None
     while True:
-        reply = decode_reply(await exchange(command.encode()))
+        if isinstance(step, Computation):
+            answer = await in_a_thread(step.run)
+        else:
+            answer = decode_reply(await exchange(step.encode()))
         try:
-            command = conversation.send(reply)
+            step = conversation.send(answer)
         except StopIteration as end:
             return end.value
 
 Replies are sent in whether they tell of success or of an error: what an error means here is the conversation's to say.
+
+A password is turned into a key by work that takes long on purpose. Here nobody knows what a thread is, so a
+conversation yields that work as a `Computation` and is sent its result.
 """
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Hashable
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeVar
 
 import bson
@@ -43,9 +50,22 @@ class CommandDocument(NamedTuple):
         return bson.encode({**self.document, "$db": self.database})
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Computation:
+    """Work that takes too long for an event loop.
+
+    Args:
+        key: equal for computations with the same result, which so has to be found once only. May hold a secret.
+        run: does the work; to be called on another thread.
+    """
+
+    key: Hashable = field(repr=False)
+    run: Callable[[], Any] = field(repr=False)
+
+
 _T = TypeVar("_T")
-Conversation = Generator[CommandDocument, Mapping[str, Any], _T]
-"""Yields commands, is sent the decoded replies, returns what it was held for."""
+Conversation = Generator[CommandDocument | Computation, Any, _T]
+"""Yields commands and computations, is sent decoded replies and results, returns what it was held for."""
 
 
 # The reply to hello has a few hundred bytes, some thousands in a large replica set.

@@ -14,7 +14,6 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, cast
 
-from aiomongo_tls.core.auth.mechanisms import mechanism_of
 from aiomongo_tls.core.auth.metadata import DRIVER_NAME
 from aiomongo_tls.core.reply import raise_for_reply
 from aiomongo_tls.core.server_type import ServerType
@@ -22,7 +21,6 @@ from aiomongo_tls.errors import ConfigurationError, ProtocolError
 
 if TYPE_CHECKING:
     from aiomongo_tls.address import ServerAddress
-    from aiomongo_tls.core.options.credential import MongoCredential
 
 MIN_WIRE_VERSION = 8
 """The oldest wire version that we speak: MongoDB 4.2."""
@@ -39,7 +37,7 @@ _MAX_INT64 = 2**63 - 1
 def hello_command(
     *,
     client: Mapping[str, Any] | None,
-    credential: MongoCredential | None = None,
+    authentication: Mapping[str, Any] | None = None,
     load_balanced: bool = False,
     compressors: Sequence[str] = (),
 ) -> dict[str, Any]:
@@ -47,7 +45,7 @@ def hello_command(
 
     Args:
         client: the client document.
-        credential: who will authenticate on this connection; None on a connection that only monitors.
+        authentication: the fields of who will authenticate on this connection; None on one that only monitors.
         load_balanced: whether the server is a load balancer.
         compressors: compressors to offer, in order of preference.
     """
@@ -59,9 +57,7 @@ def hello_command(
     command["compression"] = list(compressors)
     if load_balanced:
         command["loadBalanced"] = True
-    if credential is not None:
-        command["speculativeAuthenticate"] = mechanism_of(credential).speculative(credential)
-    return command
+    return command | dict(authentication or {})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +78,7 @@ class StreamDescription:
         connection_id: the server's number for this connection, as in its log.
         set_name: the replica set's name.
         hello_ok: whether later hellos may be called `hello`.
-        speculative_reply: the reply to the speculative authentication, if there was one.
+        speculative_reply: the reply to the speculative authentication, if there was one and nobody has used it yet.
         hello: the whole reply, except for `speculativeAuthenticate`.
     """
 

@@ -3,50 +3,71 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
-from aiomongo_tls.core.auth import x509
+from aiomongo_tls.core.auth import scram_keys, x509
+from aiomongo_tls.core.auth.scram import ScramAuthentication
 from aiomongo_tls.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from aiomongo_tls.core.auth.conversation import Conversation
     from aiomongo_tls.core.auth.facts import ConnectionFacts
+    from aiomongo_tls.core.auth.hello import StreamDescription
     from aiomongo_tls.core.options.credential import MongoCredential
 
-
-@dataclass(frozen=True, slots=True)
-class Mechanism:
-    """One way to authenticate.
-
-    Args:
-        speculative: makes the document that goes into hello.
-        authenticate: holds the conversation; is given the speculative reply, if there was one.
-    """
-
-    speculative: Callable[[MongoCredential], dict[str, Any]]
-    authenticate: Callable[[MongoCredential, Mapping[str, Any] | None, ConnectionFacts], Conversation[None]]
+NewNonce = Callable[[], str]
+"""Makes printable ASCII without a comma that nobody can foresee: chance is an argument."""
 
 
-MECHANISMS: Mapping[str, Mechanism] = {
-    x509.MECHANISM: Mechanism(x509.speculative, x509.authenticate),
+class Authentication(Protocol):
+    """The authentication of one connection; used for one only, since what it said in hello belongs to that one."""
+
+    def hello_fields(self) -> dict[str, Any]:
+        """The fields that go into hello."""
+        ...
+
+    def converse(self, description: StreamDescription) -> Conversation[None]:
+        """Authenticate the connection.
+
+        Args:
+            description: what the server said of itself; with its reply to hello's fields, if that is not used up.
+
+        Raises:
+            AuthenticationFailed: the server refused, or is not to be trusted.
+            OperationFailure: the server could not decide now.
+            NotPrimaryError: the server is going away.
+        """
+        ...
+
+
+def _x509(credential: MongoCredential, facts: ConnectionFacts, _: NewNonce) -> Authentication:
+    return x509.X509Authentication(credential, facts)
+
+
+MECHANISMS: Mapping[str | None, Callable[[MongoCredential, ConnectionFacts, NewNonce], Authentication]] = {
+    x509.MECHANISM: _x509,
+    scram_keys.SHA_256: ScramAuthentication,
+    scram_keys.SHA_1: ScramAuthentication,
+    None: ScramAuthentication,
 }
-"""Every mechanism that is here, by name."""
+"""Every mechanism that is here, by name; None is to agree on a SCRAM with the server."""
 
 
-def mechanism_of(credential: MongoCredential) -> Mechanism:
-    """Find a credential's mechanism.
+def authentication_of(credential: MongoCredential, facts: ConnectionFacts, new_nonce: NewNonce) -> Authentication:
+    """Begin the authentication of a connection.
 
     Args:
         credential: the client's credential.
+        facts: what is known about the connection.
+        new_nonce: makes text that nobody can foresee.
 
     Raises:
         ConfigurationError: the mechanism is not here.
     """
-    mechanism = MECHANISMS.get(credential.mechanism or "")
-    if mechanism is None:
-        wanted = credential.mechanism or "agreed on with the server (SCRAM)"
+    make = MECHANISMS.get(credential.mechanism)
+    if make is None:
         raise ConfigurationError(
-            f"authMechanism {wanted} is not supported by this version; supported: {', '.join(MECHANISMS)}"
+            f"authMechanism {credential.mechanism} is not supported by this version; "
+            f"supported: {', '.join(name for name in MECHANISMS if name)}"
         )
-    return mechanism
+    return make(credential, facts, new_nonce)

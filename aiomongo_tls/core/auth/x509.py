@@ -10,15 +10,18 @@ Specification: auth, "MONGODB-X509"; mongodb-handshake, "Speculative Authenticat
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from aiomongo_tls.core.auth.conversation import CommandDocument, Conversation
+from aiomongo_tls.core.auth.refusal import verdict_in
 from aiomongo_tls.core.auth.x509_cause import likely_cause
 from aiomongo_tls.core.reply import error_in, message_in
-from aiomongo_tls.errors import AuthenticationFailed, OperationFailure, Phase
+from aiomongo_tls.errors import AuthenticationFailed, Phase
 
 if TYPE_CHECKING:
     from aiomongo_tls.core.auth.facts import ConnectionFacts
+    from aiomongo_tls.core.auth.hello import StreamDescription
     from aiomongo_tls.core.options.credential import MongoCredential
 
 MECHANISM: Final = "MONGODB-X509"
@@ -26,10 +29,30 @@ MECHANISM: Final = "MONGODB-X509"
 
 _SOURCE = "$external"
 
-# HostUnreachable, HostNotFound, MaxTimeMSExpired, NetworkTimeout, ExceededTimeLimit, SocketException: the server could
-# not answer the question now. Anything else but a change of state is a verdict on the credential.
-_TRANSIENT_CODES = frozenset({6, 7, 50, 89, 262, 9001})
-_TRANSIENT_LABELS = ("RetryableError", "SystemOverloadedError")
+
+@dataclass(frozen=True, slots=True)
+class X509Authentication:
+    """The authentication of one connection by MONGODB-X509.
+
+    Args:
+        credential: the client's credential.
+        facts: what is known about the connection.
+    """
+
+    credential: MongoCredential
+    facts: ConnectionFacts
+
+    def hello_fields(self) -> dict[str, Any]:
+        """The fields that go into hello."""
+        return {"speculativeAuthenticate": speculative(self.credential)}
+
+    def converse(self, description: StreamDescription) -> Conversation[None]:
+        """Authenticate the connection; see `authenticate()`.
+
+        Args:
+            description: what the server said of itself; with its reply to hello's fields, if that is not used up.
+        """
+        return authenticate(self.credential, description.speculative_reply, self.facts)
 
 
 def speculative(credential: MongoCredential) -> dict[str, Any]:
@@ -66,14 +89,10 @@ def authenticate(
     reply = yield CommandDocument(_SOURCE, speculative(credential), Phase.AUTH)
     if reply.get("ok") != 1:
         error = error_in(reply, host=facts.host)
-        if isinstance(error, OperationFailure) and _is_verdict(error):
-            raise _refusal(reply, credential, facts, error.code) from error
-        raise error
-
-
-def _is_verdict(error: OperationFailure) -> bool:
-    """Whether the server has judged the credential, rather than being unable to."""
-    return error.code not in _TRANSIENT_CODES and not any(map(error.has_error_label, _TRANSIENT_LABELS))
+        verdict = verdict_in(error)
+        if verdict is None:
+            raise error
+        raise _refusal(reply, credential, facts, verdict.code) from error
 
 
 def _refusal(

@@ -7,24 +7,15 @@ side: whether there was TLS, whether there was a certificate, whose it is, and w
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
+
+from aiomongo_tls.core.auth.refusal import UNKNOWN_MECHANISM, LikelyCause
 
 if TYPE_CHECKING:
     from aiomongo_tls.core.auth.facts import ConnectionFacts
 
 _PROTOCOL_ERROR = 17
-# CommandNotFound and MechanismUnavailable: FerretDB 1 gives the first, a server with X.509 switched off the second.
-_UNKNOWN_MECHANISM = (59, 334)
 _SUBJECT_COMMAND = "openssl x509 -noout -subject -nameopt RFC2253 -in <certificate file>"
-
-
-class LikelyCause(NamedTuple):
-    """Why the server refused, as far as it can be told."""
-
-    reason: str
-    """A stable slug."""
-    hint: str
-    """What to do about it."""
 
 
 def likely_cause(facts: ConnectionFacts, *, user: str | None, code: int | None) -> LikelyCause:
@@ -49,7 +40,7 @@ def likely_cause(facts: ConnectionFacts, *, user: str | None, code: int | None) 
             f"the user name given is {user!r}, but the certificate's subject is {facts.subject!r}: "
             "leave the user name out, the server takes it from the certificate",
         )
-    if code in _UNKNOWN_MECHANISM:
+    if code in UNKNOWN_MECHANISM:
         return LikelyCause(
             "mechanism-unavailable",
             "this server does not offer MONGODB-X509: add it to its authenticationMechanisms, or leave authMechanism "

@@ -14,12 +14,11 @@ from hypothesis import strategies as st
 
 from aiomongo_tls.address import ServerAddress
 from aiomongo_tls.core.auth.hello import MAX_WIRE_VERSION, MIN_WIRE_VERSION, hello_command, parse_hello
-from aiomongo_tls.core.options.credential import MongoCredential
 from aiomongo_tls.core.server_type import ServerType
 from aiomongo_tls.errors import ConfigurationError, MongoError, NotPrimaryError, OperationFailure, ProtocolError
 
 HOST = ServerAddress("db.example.net", 27018)
-X509 = MongoCredential(source="$external", mechanism="MONGODB-X509")
+FIELDS = {"speculativeAuthenticate": {"authenticate": 1, "mechanism": "MONGODB-X509"}}
 STANDALONE = {"ismaster": True, "minWireVersion": 0, "maxWireVersion": 25, "ok": 1.0}
 
 
@@ -49,7 +48,7 @@ class TestCommand:
 
     def test_speculation(self):
         """With a credential the authentication goes along, without one it does not."""
-        assert hello_command(client=None, credential=X509)["speculativeAuthenticate"] == {
+        assert hello_command(client=None, authentication=FIELDS)["speculativeAuthenticate"] == {
             "authenticate": 1,
             "mechanism": "MONGODB-X509",
         }
@@ -57,7 +56,7 @@ class TestCommand:
 
     def test_can_be_encoded(self):
         """The command is plain BSON."""
-        assert bson.decode(bson.encode(hello_command(client={}, credential=X509)))["isMaster"] == 1
+        assert bson.decode(bson.encode(hello_command(client={}, authentication=FIELDS)))["isMaster"] == 1
 
 
 class TestDescription:

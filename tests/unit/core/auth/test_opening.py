@@ -10,8 +10,8 @@ import pytest
 from aiomongo_tls.address import ServerAddress
 from aiomongo_tls.core.auth.conversation import CommandDocument, decode_reply
 from aiomongo_tls.core.auth.facts import ConnectionFacts
-from aiomongo_tls.core.auth.hello import StreamDescription
-from aiomongo_tls.core.auth.opening import opening
+from aiomongo_tls.core.auth.hello import StreamDescription, parse_hello
+from aiomongo_tls.core.auth.opening import opening, reauthentication
 from aiomongo_tls.core.options.credential import MongoCredential
 from aiomongo_tls.core.server_type import ServerType
 from aiomongo_tls.core.wire.op_msg import OpMsg
@@ -20,6 +20,13 @@ from aiomongo_tls.errors import AuthenticationFailed, ConfigurationError, Operat
 
 HOST = ServerAddress("db.example.net")
 FACTS = ConnectionFacts(host=HOST, tls=True, certificate=True, subject="CN=Ada")
+
+
+def nonce() -> str:
+    """RFC 7677's."""
+    return "rOprNGfwEbeRWgbNEkqO"
+
+
 X509 = MongoCredential(source="$external", mechanism="MONGODB-X509")
 CLIENT = {"driver": {"name": "aiomongo_tls", "version": "0.1"}, "os": {"type": "Linux"}}
 
@@ -107,6 +114,24 @@ AUTHENTICATE_AS_MESSAGE = (
     )
 )
 
+# A hello that negotiates: the user's mechanisms are asked for, and SCRAM-SHA-256 is begun on a guess.
+SCRAM = MongoCredential(username="user", password="pencil", source="app")
+SCRAM_HELLO_MESSAGE = (
+    bytes.fromhex("89010000 01000000 00000000 dd070000 00000000 00")  # 16 + 4 + 1 + 372 = 393
+    + bytes.fromhex("74010000")  # document: 157 + 33 + 166 + 15 + 1 = 372
+    + HELLO_MESSAGE[25:178]  # up to "compression", as above: with the length 4 + 14 + 10 + 20 + 91 + 18 = 157
+    + b"\x02saslSupportedMechs\x00\x09\x00\x00\x00app.user\x00"  # 33
+    + b"\x03speculativeAuthenticate\x00\x8d\x00\x00\x00"  # 25; document: 4 + 15 + 29 + 46 + 34 + 12 + 1 = 141
+    + b"\x10saslStart\x00\x01\x00\x00\x00"  # 15
+    + b"\x02mechanism\x00\x0e\x00\x00\x00SCRAM-SHA-256\x00"  # 29
+    + b"\x05payload\x00\x20\x00\x00\x00\x00n,,n=user,r=rOprNGfwEbeRWgbNEkqO"  # 46: binary, subtype 0
+    + b"\x03options\x00\x19\x00\x00\x00\x08skipEmptyExchange\x00\x01\x00"  # 34
+    + b"\x02db\x00\x04\x00\x00\x00app\x00"  # 12
+    + b"\x00"
+    + b"\x02$db\x00\x06\x00\x00\x00admin\x00"  # 15
+    + b"\x00"
+)
+
 OLD_HELLO = {"ismaster": True, "maxWireVersion": 8, "ok": 1.0}  # 4.2 does not know speculation
 REFUSED = {"ok": 0.0, "errmsg": "Authentication failed.", "code": 18, "codeName": "AuthenticationFailed"}
 
@@ -122,7 +147,7 @@ def talk(
     credential: MongoCredential | None, *replies: dict[str, Any]
 ) -> tuple[list[CommandDocument], StreamDescription]:
     """Hold the conversation with these replies."""
-    conversation = opening(CLIENT, credential, FACTS)
+    conversation = opening(CLIENT, credential, FACTS, new_nonce=nonce)
     commands = [next(conversation)]
     for reply in replies:
         try:
@@ -155,7 +180,7 @@ def test_hand_made_messages_are_what_they_claim():
 def test_golden_opening_in_one_round_trip():
     """The first hello speculates, byte for byte; a reply that answers it leaves nothing to send."""
     protocol = WireProtocol(Role.CLIENT)
-    conversation = opening(CLIENT, X509, FACTS)
+    conversation = opening(CLIENT, X509, FACTS, new_nonce=nonce)
     assert protocol.send_request(next(conversation).encode()) == HELLO_MESSAGE
     (reply,) = protocol.receive_data(HELLO_REPLY)
     assert isinstance(reply.content, OpMsg)
@@ -172,12 +197,36 @@ def test_golden_opening_in_two_round_trips(user: str | None, golden: bytes):
     """A server that does not answer the speculation is sent the command itself, byte for byte."""
     credential = MongoCredential(username=user, source="$external", mechanism="MONGODB-X509")
     protocol = WireProtocol(Role.CLIENT)
-    conversation = opening(CLIENT, credential, FACTS)
+    conversation = opening(CLIENT, credential, FACTS, new_nonce=nonce)
     hello = protocol.send_request(next(conversation).encode())
     protocol.receive_data(reply_to(hello, OLD_HELLO))
     assert protocol.send_request(conversation.send(OLD_HELLO).encode()) == golden
     with pytest.raises(StopIteration):
         conversation.send({"ok": 1.0})
+
+
+def test_golden_opening_with_scram():
+    """The first hello asks and speculates, byte for byte."""
+    command = next(opening(CLIENT, SCRAM, FACTS, new_nonce=nonce))
+    assert WireProtocol(Role.CLIENT).send_request(command.encode()) == SCRAM_HELLO_MESSAGE
+
+
+def test_authenticating_again():
+    """Neither hello nor speculation: the mechanism alone, from its beginning, with the choice made at first."""
+    hello = {**OLD_HELLO, "saslSupportedMechs": ["SCRAM-SHA-256"]}
+    description = parse_hello({**hello, "speculativeAuthenticate": {"conversationId": 1}})
+    command = next(reauthentication(SCRAM, FACTS, description, new_nonce=nonce))
+    assert (command.database, list(command.document)[:2]) == ("app", ["saslStart", "mechanism"])
+    assert command.document["mechanism"] == "SCRAM-SHA-256"
+    assert "db" not in command.document
+    command = next(reauthentication(X509, FACTS, description, new_nonce=nonce))
+    assert (command.database, command.document["authenticate"]) == ("$external", 1)
+
+
+def test_an_answer_to_the_speculation_is_used_once():
+    """The description does not keep it."""
+    _, description = talk(X509, {**OLD_HELLO, "speculativeAuthenticate": {"user": "CN=Ada"}})
+    assert description.speculative_reply is None
 
 
 def test_phases():
@@ -211,7 +260,7 @@ def test_refused():
 def test_unknown_mechanism_is_refused_before_anything_is_sent():
     """A mechanism that is not here does not get as far as a command."""
     with pytest.raises(ConfigurationError, match="authMechanism"):
-        next(opening(CLIENT, MongoCredential(mechanism="PLAIN"), FACTS))
+        next(opening(CLIENT, MongoCredential(mechanism="PLAIN"), FACTS, new_nonce=nonce))
 
 
 @pytest.mark.parametrize(
@@ -231,6 +280,6 @@ def test_hello_fails(reply: dict[str, Any], cls: type[Exception]):
 
 def test_options_reach_hello():
     """Load balancing and compressors go into the first command."""
-    command = next(opening(CLIENT, None, FACTS, load_balanced=True, compressors=("zlib",)))
+    command = next(opening(CLIENT, None, FACTS, new_nonce=nonce, load_balanced=True, compressors=("zlib",)))
     assert command.document["loadBalanced"] is True
     assert command.document["compression"] == ["zlib"]
