@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from aiomongo_tls.core.uri.notices import Notices
     from aiomongo_tls.core.uri.settings import Settings
 
-MECHANISMS_HERE: Final = frozenset({"MONGODB-X509"})
+MECHANISMS_HERE: Final = ("MONGODB-X509", "SCRAM-SHA-256", "SCRAM-SHA-1")
 IMPLY_TLS: Final = (
     "tlsCAFile",
     "tlsCertificateKeyFile",
@@ -64,17 +64,24 @@ def refuse_not_here(settings: Settings, notices: Notices, *, hosts: int, is_srv:
 
 
 def refuse_mechanism(credential: MongoCredential | None) -> None:
-    """Refuse a mechanism that is not implemented.
+    """Refuse a mechanism that is not implemented, and a user without a password where there has to be one.
 
     Raises:
-        ConfigurationError: it is not.
+        ConfigurationError: it is not, or there is none.
     """
-    if credential is None or credential.mechanism in MECHANISMS_HERE:
+    if credential is None:
         return
-    asked = credential.mechanism or "authentication with a password (SCRAM)"
-    raise ConfigurationError(
-        f"authMechanism: {asked} is not supported yet; the only mechanism is authMechanism=MONGODB-X509"
-    )
+    if credential.mechanism is None:
+        if credential.password is None:
+            raise ConfigurationError(
+                "a user name without a password and without authMechanism authenticates nobody; add the password, in "
+                "the URI or as password=, or authMechanism=MONGODB-X509"
+            )
+    elif credential.mechanism not in MECHANISMS_HERE:
+        raise ConfigurationError(
+            f"authMechanism: {credential.mechanism} is not supported yet; "
+            f"supported are {', '.join(MECHANISMS_HERE)}, and DEFAULT to agree on one of the last two with the server"
+        )
 
 
 def refuse_damaged(uri: Settings, keywords: Settings) -> None:

@@ -171,7 +171,8 @@ AUTH: Final = (
         one_of(MECHANISMS),
         None,
         "credential.mechanism",
-        "How to authenticate. Only MONGODB-X509 is here; the others are refused.",
+        "How to authenticate. MONGODB-X509, SCRAM-SHA-256, SCRAM-SHA-1 and DEFAULT (a SCRAM that the server has for "
+        "the user; also without authMechanism) are here; the others are refused.",
         strict=True,
     ),
     Option("authSource", AUTH_SOURCE, None, "credential.source", "The database that knows the user."),

@@ -299,11 +299,8 @@ def test_twins_of_the_downgrades(text: str, keywords: dict[str, Any]) -> None:
         ("mongodb://h/?loadBalanced=true", {}, "loadBalanced"),
         ("mongodb://h/?proxyHost=p", {}, "proxyHost"),
         ("mongodb://h/?srvAllowedHostsSuffix=x", {}, "srvAllowedHostsSuffix"),
-        ("mongodb://ada:pw@h", {}, "SCRAM"),
-        ("mongodb://ada:pw@h/?authMechanism=SCRAM-SHA-256", {}, "SCRAM-SHA-256"),
         ("mongodb://ada:pw@h/?authMechanism=PLAIN", {}, "PLAIN"),
         ("mongodb://h/?authMechanism=MONGODB-AWS", {}, "MONGODB-AWS"),
-        ("mongodb://h", {"username": "ada", "password": "pw"}, "SCRAM"),
         ("mongodb://h", {"connect": True}, "connect"),
         ("mongodb://h", {"server_api": object()}, "server_api"),
         ("mongodb://h", {"event_listeners": [object()]}, "event_listeners"),
@@ -341,8 +338,39 @@ def test_credential_of_uri_and_keywords() -> None:
         query("authMechanism=MONGODB-X509", password="pw", tlsCertificateKeyFile="me.pem")
     with pytest.raises(ConfigurationError, match="a user name is needed"):
         query("authMechanism=SCRAM-SHA-256")
-    with pytest.raises(ConfigurationError, match="not supported yet"):
-        query("authMechanism=SCRAM-SHA-256", username="ada", password="pw")
+    options = query("authMechanism=SCRAM-SHA-256", username="a%b,c", password="p+w")
+    assert options.credential is not None
+    assert (options.credential.username, options.credential.password) == ("a%b,c", "p+w")
+
+
+@pytest.mark.parametrize(
+    ("uri", "keywords", "mechanism", "source"),
+    [
+        ("mongodb://ada:pw@h", {}, None, "admin"),
+        ("mongodb://ada:pw@h/app?authMechanism=DEFAULT", {}, None, "app"),
+        ("mongodb://ada:pw@h/app?authMechanism=SCRAM-SHA-1&authSource=staff", {}, "SCRAM-SHA-1", "staff"),
+        ("mongodb://h", {"username": "ada", "password": "pw", "tls": True}, None, "admin"),
+        (
+            "mongodb://ada:pw@h/?authMechanism=SCRAM-SHA-256",
+            {"tlsCertificateKeyFile": "me.pem"},
+            "SCRAM-SHA-256",
+            "admin",
+        ),
+    ],
+)
+def test_a_user_with_a_password(uri: str, keywords: dict[str, Any], mechanism: str | None, source: str) -> None:
+    """SCRAM, chosen or agreed on, with and without TLS and a certificate for it."""
+    credential = resolve(uri, keywords).credential
+    assert credential is not None
+    assert (credential.username, credential.password) == ("ada", "pw")
+    assert (credential.mechanism, credential.source) == (mechanism, source)
+
+
+@pytest.mark.parametrize("text", ["mongodb://ada@h", "mongodb://ada@h/?authMechanism=DEFAULT"])
+def test_a_user_without_a_password(text: str) -> None:
+    """Authenticates nobody, which is said before anything is sent."""
+    with pytest.raises(ConfigurationError, match="add the password"):
+        resolve(text, {})
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
