@@ -11,7 +11,7 @@ What lives where
 - `listener`, `peer`, `stalling`, `tls_context`: the half of it that lives on that loop: sockets, TLS, connections.
 - `backend`: what stands behind all connections: state, script, log, and the lock around them.
 - `scenario`, `recording`: what a test scripts beforehand and reads afterwards.
-- `users`: whose certificate may log in.
+- `users`, `roles`: who may log in, by certificate or password, and do what. `scram`: the server's half of SCRAM.
 - `commands/`, `cursors`: the answers. A command is a plain function from a request to a reply; it knows no sockets.
 - `data/`, `store`: documents, behind a narrow interface. Why mongomock is only a part of it stands in `data/__init__`.
 - `failures`: MongoDB's error codes.
@@ -42,14 +42,16 @@ if TYPE_CHECKING:
     from aiomongo_tls.testing.certs import Certificate, CertKit
     from aiomongo_tls.testing.recording import RecordedCommand
     from aiomongo_tls.testing.server import MongoTestServer
+    from aiomongo_tls.testing.users import User
 
-__all__ = ["CertKit", "Certificate", "MongoTestServer", "RecordedCommand"]
+__all__ = ["CertKit", "Certificate", "MongoTestServer", "RecordedCommand", "User"]
 
 _HOMES = {
     "CertKit": "aiomongo_tls.testing.certs",
     "Certificate": "aiomongo_tls.testing.certs",
     "MongoTestServer": "aiomongo_tls.testing.server",
     "RecordedCommand": "aiomongo_tls.testing.recording",
+    "User": "aiomongo_tls.testing.users",
 }
 _EXTRA = {"trustme", "cryptography"}
 

@@ -29,6 +29,7 @@ class ErrorCode(IntEnum):
     NamespaceNotFound = 26
     IndexNotFound = 27
     PathNotViable = 28
+    RoleNotFound = 31
     ConflictingUpdateOperators = 40
     CursorNotFound = 43
     NamespaceExists = 48

@@ -11,9 +11,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+_SENSITIVE = {"saslStart", "saslContinue", "authenticate", "createUser", "updateUser"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class RecordedCommand:
-    """One command as it was received.
+    """One command as it was received. Its repr leaves out the fields of commands that may hold a password or a proof.
 
     Args:
         name: its name as it was spelled: `find`, `isMaster`.
@@ -34,6 +37,17 @@ class RecordedCommand:
     user: str | None
     wants_reply: bool = True
     op_query: bool = False
+
+    def __repr__(self) -> str:
+        shown: object = self.document
+        if self.name in _SENSITIVE:
+            shown = "<hidden>"
+        elif "speculativeAuthenticate" in self.document:
+            shown = self.document | {"speculativeAuthenticate": "<hidden>"}
+        return (
+            f"RecordedCommand(name={self.name!r}, database={self.database!r}, document={shown!r}, "
+            f"connection_id={self.connection_id}, user={self.user!r})"
+        )
 
 
 LIMIT = 20_000

@@ -16,7 +16,7 @@ from aiomongo_tls.testing.backend import Backend
 from aiomongo_tls.testing.commands.request import ConnectionState, ServerState
 from aiomongo_tls.testing.listener import Listener, Stall
 from aiomongo_tls.testing.tls_context import MODES, TLSMode, server_context
-from aiomongo_tls.testing.users import Users
+from aiomongo_tls.testing.users import User, Users
 
 if TYPE_CHECKING:
     import ssl
@@ -39,23 +39,25 @@ class _Default:
 
 
 DEFAULT: Final = _Default()
-"""Stands for the certificate of the server's first user."""
+"""Stands for the certificate of the server's first user, or one beside a user with a password."""
 
 
 class MongoTestServer:
-    """A MongoDB server (standalone, wire version 21) for tests, with TLS and MONGODB-X509 as mongod has them.
+    """A MongoDB server (standalone, wire version 21) for tests, with TLS, MONGODB-X509 and SCRAM as mongod has them.
 
         with MongoTestServer() as server, pymongo.MongoClient(server.uri()) as client: ...
 
         async with MongoTestServer(users=[ada]) as server:
             async with server.connect(client=ada) as client: ...
 
+        with MongoTestServer(users=[User("ada", "secret")], tls="off") as server: ...
+
     Args:
         ca: where certificates come from: a `CertKit`, a trustme authority, or None for a new one. Only clients with a
             certificate of this authority are let in.
-        users: who may log in: certificates, or subjects as MongoDB spells them. Without the argument there is one
-            user, whose certificate `uri()` puts into the URI; with TLS off, or with an empty list, there is no access
-            control and commands need nobody to be logged in.
+        users: who may log in: certificates, subjects as MongoDB spells them, or a `User` with a password or roles.
+            Without the argument there is one user, whose certificate `uri()` puts into the URI; with TLS off and
+            nobody named, or with an empty list, there is no access control and commands need nobody to be logged in.
         tls: `require_client` demands a client certificate in the TLS handshake, `require` looks at one if there is
             one, `off` speaks no TLS.
         certificate: what the server presents; by default one for `localhost`, `127.0.0.1` and `::1`.
@@ -72,7 +74,7 @@ class MongoTestServer:
         self,
         *,
         ca: CertKit | trustme.CA | None = None,
-        users: Iterable[Certificate | str] | None = None,
+        users: Iterable[Certificate | User | str] | None = None,
         tls: TLSMode = "require_client",
         certificate: Certificate | None = None,
         host: str = "127.0.0.1",
@@ -144,39 +146,76 @@ class MongoTestServer:
         """Where it listens. The port is 0 before the first start if it was not chosen."""
         return ServerAddress(self._listener.host, self._listener.port)
 
-    def uri(self, *, client: Certificate | _Default | None = DEFAULT, database: str = "", **options: Any) -> str:
+    def uri(
+        self,
+        *,
+        client: Certificate | _Default | None = DEFAULT,
+        user: User | None = None,
+        database: str = "",
+        **options: Any,
+    ) -> str:
         """A connection string for this server, for any client that runs on this machine.
 
+        Without `client` and `user` it logs the first user in, whether that is a certificate or has a password.
+
         Args:
-            client: the certificate to log in with; None for a client without certificate that does not log in.
-                By default the one of the first user.
+            client: the certificate to present, and to log in with if there is no `user`; None for a client without.
+                By default the one of the first user; beside a user with a password, one that gets through the TLS
+                handshake where the server demands that.
+            user: the user to log in with a password; as `DEFAULT` of `client` has it if None.
             database: the default database in it.
             **options: URI options that are added or replace the ones it would have; None leaves one out.
         """
+        is_default = isinstance(client, _Default)
+        if user is None and is_default:
+            user = self._first_user
+        certificate = self._default_certificate(user) if isinstance(client, _Default) else client
         found: dict[str, Any] = {}
+        userinfo = ""
         if self.tls != "off":
             found |= {"tls": True, "tlsCAFile": self.certificate.ca_path}
-            certificate = self.client_certificate if isinstance(client, _Default) else client
             if certificate is not None:
-                found |= {"tlsCertificateKeyFile": certificate.path, "authMechanism": "MONGODB-X509"}
+                found |= {"tlsCertificateKeyFile": certificate.path}
+                if user is None:
+                    found["authMechanism"] = "MONGODB-X509"
                 if certificate.password is not None:
                     found["tlsCertificateKeyFilePassword"] = certificate.password
+        if user is not None and user.password is not None:
+            userinfo = f"{quote(user.name, safe='')}:{quote(user.password, safe='')}@"
+            found["authSource"] = user.database
         found |= options
         query = "&".join(f"{name}={_spelled(value)}" for name, value in found.items() if value is not None)
-        return f"mongodb://{self.address}/{quote(database, safe='')}" + (f"?{query}" if query else "")
+        return f"mongodb://{userinfo}{self.address}/{quote(database, safe='')}" + (f"?{query}" if query else "")
+
+    @property
+    def _first_user(self) -> User | None:
+        """The first user, if that one has a password."""
+        first = self._users[0] if self._users else None
+        return first if isinstance(first, User) and first.password is not None else None
+
+    def _default_certificate(self, user: User | None) -> Certificate | None:
+        if user is not None and self.tls != "require_client":
+            return None
+        certificate = self.client_certificate
+        return self.certs.client("tester") if certificate is None and user is not None else certificate
 
     def connect(
-        self, *, client: Certificate | _Default | None = DEFAULT, **options: Unpack[ConnectOptions]
+        self,
+        *,
+        client: Certificate | _Default | None = DEFAULT,
+        user: User | None = None,
+        **options: Unpack[ConnectOptions],
     ) -> Connecting[AsyncClient[dict[str, Any]]]:
         """`AsyncClient.connect()` to this server: `async with server.connect() as client`.
 
         Args:
             client: as in `uri()`.
+            user: as in `uri()`.
             **options: options of `AsyncClient.connect()`, which win over those of the URI.
         """
         from aiomongo_tls.client.client import AsyncClient
 
-        return AsyncClient.connect(self.uri(client=client), **options)
+        return AsyncClient.connect(self.uri(client=client, user=user), **options)
 
     # Certificates and users
 
@@ -199,7 +238,7 @@ class MongoTestServer:
         """The certificate that `uri()` uses by default: the first user's; None if users are only known by name."""
         if self._users is None:
             return self.certs.client("tester")
-        return next((user for user in self._users if not isinstance(user, str)), None)
+        return next((user for user in self._users if not isinstance(user, str | User)), None)
 
     def rotate(self, certificate: Certificate) -> None:
         """Present another certificate from now on; open connections stay as they are, as after `rotateCertificates`.
@@ -212,11 +251,11 @@ class MongoTestServer:
             context = self._context()
             self._listener.call(lambda: setattr(self._listener, "context", context))
 
-    def add_user(self, user: Certificate | str) -> None:
+    def add_user(self, user: Certificate | User | str) -> None:
         """Let somebody log in.
 
         Args:
-            user: a certificate, or its subject as MongoDB spells it.
+            user: a certificate, its subject as MongoDB spells it, or a `User`, who replaces one of the same name.
 
         Raises:
             ValueError: MongoDB spells that subject another way.
@@ -228,7 +267,7 @@ class MongoTestServer:
 
         self._backend.with_state(add)
 
-    def remove_user(self, user: Certificate | str) -> None:
+    def remove_user(self, user: Certificate | User | str) -> None:
         """Let somebody log in no longer; connections on which he is logged in stay."""
         self._backend.with_state(lambda state: state.users.remove(user))
 
@@ -237,9 +276,9 @@ class MongoTestServer:
         return server_context(self.certificate, self.certs.ca_pem, mode=self.tls, minimum=minimum, maximum=maximum)
 
     def _new_state(self) -> ServerState:
-        users: list[Certificate | str] = []
+        users: list[Certificate | User | str] = []
         if self._users is not None:
-            users = self._users
+            users = list(self._users)
         elif self.tls != "off" and self.client_certificate is not None:
             users = [self.client_certificate]
         return ServerState(users=Users(users), access_control=bool(users))

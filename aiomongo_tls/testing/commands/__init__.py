@@ -3,11 +3,12 @@
 - `request`: what a command is given, and what all commands share (store, cursors, users).
 - `fields`: reading a command's fields as strictly as the server's IDL does; an unknown field is an error, not ignored.
 - `dispatch`: the table of commands; authentication required or not; errors become replies.
-- one module per family: `handshake`, `authentication`, `reads`, `writes`, `modification`, `aggregation`,
+- `authorization`: whether the user's roles allow a command.
+- one module per family: `handshake`, `authentication`, `sasl`, `reads`, `writes`, `modification`, `aggregation`,
   `collections`, `indexes`, `diagnostics`.
 
 A command knows nothing of sockets, threads or loops, raises `CommandError`, and returns its reply without `ok`.
 That makes it testable with a dict.
 
-Imports: `data`, `store`, `failures`, `users`, bson.
+Imports: `data`, `store`, `failures`, `users`, `scram`, `roles`, bson.
 """

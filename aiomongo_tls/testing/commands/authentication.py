@@ -1,4 +1,4 @@
-"""Logging in by MONGODB-X509, and who is logged in.
+"""Logging in by MONGODB-X509, who is logged in, and who may. Logging in by SCRAM is in `sasl`.
 
 A server tells an intruder as little as possible: code 18 stands for a missing certificate, for a user name that is not
 the certificate's, and for a certificate that is no user. Code 17 stands for what cannot work at all: no TLS, or another
@@ -9,9 +9,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from aiomongo_tls.core.auth.scram_keys import SHA_1, SHA_256
 from aiomongo_tls.testing.commands.fields import Fields
-from aiomongo_tls.testing.failures import CommandError, ErrorCode, not_here
-from aiomongo_tls.testing.users import EXTERNAL
+from aiomongo_tls.testing.commands.sasl import no_mechanism
+from aiomongo_tls.testing.data.values import is_document
+from aiomongo_tls.testing.failures import CommandError, ErrorCode
+from aiomongo_tls.testing.roles import qualified
+from aiomongo_tls.testing.users import EXTERNAL, User
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -44,7 +48,7 @@ def log_in(request: Request, database: str, command: Mapping[str, Any]) -> Docum
     """
     mechanism = command.get("mechanism")
     if mechanism != X509:
-        raise _no_mechanism(mechanism)
+        raise no_mechanism(mechanism)
     connection = request.connection
     if connection.tls is None:
         raise CommandError(
@@ -58,33 +62,20 @@ def log_in(request: Request, database: str, command: Mapping[str, Any]) -> Docum
     user = command.get("user", subject)
     if user != subject:
         raise CommandError(ErrorCode.AuthenticationFailed, "There is no x.509 client certificate matching the user.")
-    if subject not in request.server.users:
+    account = request.server.users.find(EXTERNAL, subject)
+    if account is None:
         raise CommandError(ErrorCode.AuthenticationFailed, "Authentication failed.")
-    connection.user = subject
+    connection.user, connection.user_database = subject, EXTERNAL
+    connection.roles = account.user.qualified_roles
     return {"dbname": EXTERNAL, "user": subject}
-
-
-def _no_mechanism(mechanism: Any) -> CommandError:
-    return CommandError(
-        ErrorCode.MechanismUnavailable,
-        f"Received authentication for mechanism {mechanism} which is unknown or not enabled; here is {X509} only",
-    )
-
-
-def sasl_start(request: Request) -> Document:
-    """Refuse: no SASL mechanism is here."""
-    raise _no_mechanism(request.document.get("mechanism"))
-
-
-def sasl_continue(_: Request) -> Document:
-    """Refuse: no conversation can have been begun."""
-    raise CommandError(ErrorCode.ProtocolError, "No SASL session state found")
 
 
 def logout(request: Request) -> Document:
     """Forget who is logged in."""
     Fields(request.name, request.document, ())
     request.connection.user = None
+    request.connection.roles = None
+    request.connection.conversation = None
     return {}
 
 
@@ -92,37 +83,65 @@ def connection_status(request: Request) -> Document:
     """Tell who is logged in."""
     fields = Fields(request.name, request.document, ("showPrivileges",))
     fields.refuse("showPrivileges")
-    user = request.connection.user
-    users = [] if user is None else [{"user": user, "db": EXTERNAL}]
-    return {"authInfo": {"authenticatedUsers": users, "authenticatedUserRoles": []}}
+    connection = request.connection
+    if connection.user is None:
+        return {"authInfo": {"authenticatedUsers": [], "authenticatedUserRoles": []}}
+    return {
+        "authInfo": {
+            "authenticatedUsers": [{"user": connection.user, "db": connection.user_database}],
+            "authenticatedUserRoles": [{"role": role, "db": database} for role, database in connection.roles or ()],
+        }
+    }
 
 
 def create_user(request: Request) -> Document:
-    """Make a subject a user. Roles are taken and not looked at: whoever is logged in may do everything."""
-    Fields(request.name, request.document, ("roles", "customData", "authenticationRestrictions"))
-    name = _external_user(request)
-    if name in request.server.users:
-        raise CommandError(51003, f'User "{name}@$external" already exists')
+    """Make a user: of a password, or in `$external` of a certificate's subject."""
+    known = ("pwd", "roles", "mechanisms", "digestPassword", "customData", "authenticationRestrictions")
+    fields = Fields("createUser", request.document, known)
+    name, database = _user_name(request), request.database
+    password = fields.string("pwd")
+    if (password is None) is not (database == EXTERNAL):
+        wanted = "must not have" if database == EXTERNAL else "must have"
+        raise CommandError(ErrorCode.BadValue, f"A user of the database {database} {wanted} a 'pwd'")
+    if not fields.flag("digestPassword", default=True):
+        raise CommandError(ErrorCode.BadValue, "Use of SCRAM-SHA-256 requires undigested passwords")
+    if request.server.users.find(database, name) is not None:
+        raise CommandError(51003, f'User "{name}@{database}" already exists')
+    fields.required("roles")
+    roles = tuple(_role(role, database) for role in fields.array("roles"))
+    mechanisms = tuple(map(str, fields.array("mechanisms"))) or (SHA_1, SHA_256)
     try:
-        request.server.users.add(name)
+        user = User(name, password, roles=roles, database=database, mechanisms=mechanisms)
     except ValueError as exc:
         raise CommandError(ErrorCode.BadValue, str(exc)) from exc
+    request.server.users.add(user)
     return {}
 
 
 def drop_user(request: Request) -> Document:
-    """Make a subject a user no longer."""
+    """Make somebody a user no longer."""
     Fields(request.name, request.document, ())
-    name = _external_user(request)
-    if name not in request.server.users:
-        raise CommandError(ErrorCode.UserNotFound, f"User '{name}@$external' not found")
-    request.server.users.remove(name)
+    name, database = _user_name(request), request.database
+    account = request.server.users.find(database, name)
+    if account is None:
+        raise CommandError(ErrorCode.UserNotFound, f"User '{name}@{database}' not found")
+    request.server.users.remove(account.user)
     return {}
 
 
-def _external_user(request: Request) -> str:
-    if request.database != EXTERNAL:
-        raise not_here("users of other databases than $external")
-    if not isinstance(request.argument, str):
+def _user_name(request: Request) -> str:
+    if not isinstance(request.argument, str) or not request.argument:
         raise CommandError(ErrorCode.TypeMismatch, f"{request.name} needs the user's name")
     return request.argument
+
+
+def _role(role: Any, database: str) -> str:
+    """A role as `createUser` has it, a name or `{role, db}`, in the way `User` has it."""
+    entry: Any = role if is_document(role) else {"role": role, "db": database}
+    name, where = entry.get("role"), entry.get("db")
+    if not isinstance(name, str) or not isinstance(where, str):
+        raise CommandError(ErrorCode.BadValue, "a role has to be a name or a document with 'role' and 'db'")
+    try:
+        return "@".join(qualified(f"{name}@{where}" if is_document(role) else name, database))
+    except ValueError as exc:
+        raise CommandError(ErrorCode.RoleNotFound, str(exc)) from exc

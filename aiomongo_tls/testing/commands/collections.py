@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import bson
 from bson.binary import Binary
 
+from aiomongo_tls.testing.commands.authorization import may_see
 from aiomongo_tls.testing.commands.fields import Fields
 from aiomongo_tls.testing.data.indexes import ID_INDEX
 from aiomongo_tls.testing.data.matching import matcher
@@ -115,6 +116,7 @@ def list_databases(request: Request) -> Document:
     entries: list[Document] = [
         {"name": name, "sizeOnDisk": sum(c.size for c in store.collections(name).values()), "empty": False}
         for name in store.databases()
+        if may_see(request, name)
     ]
     entries = [entry for entry in entries if matches(entry)]
     if fields.flag("nameOnly"):

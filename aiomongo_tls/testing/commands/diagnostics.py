@@ -60,7 +60,7 @@ def get_parameter(request: Request) -> Document:
     """The few server parameters that clients ask for."""
     known: Document = {
         "featureCompatibilityVersion": {"version": "7.0"},
-        "authenticationMechanisms": ["MONGODB-X509"],
+        "authenticationMechanisms": ["MONGODB-X509", "SCRAM-SHA-1", "SCRAM-SHA-256"],
     }
     if request.argument == "*":
         return known

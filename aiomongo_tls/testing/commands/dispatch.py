@@ -15,9 +15,12 @@ from aiomongo_tls.testing.commands import (
     indexes,
     modification,
     reads,
+    sasl,
     writes,
 )
+from aiomongo_tls.testing.commands.authorization import authorize
 from aiomongo_tls.testing.failures import CommandError, ErrorCode, not_here
+from aiomongo_tls.testing.roles import Privilege
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -36,55 +39,65 @@ class Command:
         run: makes the reply, without `ok`.
         needs_user: whether somebody has to be logged in, if the server has access control.
         admin_only: whether it may only be sent to the database `admin`.
+        needs: the privileges of which any allows it; without any, every user may run it.
     """
 
     run: Callable[[Request], Document]
     needs_user: bool = True
     admin_only: bool = False
+    needs: tuple[Privilege, ...] = ()
 
+
+_READ = (Privilege.READ,)
+_WRITE = (Privilege.WRITE,)
+_LIST = (Privilege.READ, Privilege.MANAGE)
+_CHANGE = (Privilege.WRITE, Privilege.MANAGE)
+_MANAGE = (Privilege.MANAGE,)
+_USERS = (Privilege.USERS,)
+_MONITOR = (Privilege.MONITOR,)
 
 COMMANDS: Mapping[str, Command] = {
     "hello": Command(handshake.hello, needs_user=False),
     "isMaster": Command(handshake.hello, needs_user=False),
     "ismaster": Command(handshake.hello, needs_user=False),
     "authenticate": Command(authentication.authenticate, needs_user=False),
-    "saslStart": Command(authentication.sasl_start, needs_user=False),
-    "saslContinue": Command(authentication.sasl_continue, needs_user=False),
+    "saslStart": Command(sasl.sasl_start, needs_user=False),
+    "saslContinue": Command(sasl.sasl_continue, needs_user=False),
     "logout": Command(authentication.logout, needs_user=False),
     "connectionStatus": Command(authentication.connection_status, needs_user=False),
-    "createUser": Command(authentication.create_user),
-    "dropUser": Command(authentication.drop_user),
+    "createUser": Command(authentication.create_user, needs=_USERS),
+    "dropUser": Command(authentication.drop_user, needs=_USERS),
     "ping": Command(diagnostics.ping, needs_user=False),
     "buildInfo": Command(diagnostics.build_info, needs_user=False),
     "buildinfo": Command(diagnostics.build_info, needs_user=False),
     "whatsmyuri": Command(diagnostics.whats_my_uri, needs_user=False),
-    "hostInfo": Command(diagnostics.host_info),
-    "getParameter": Command(diagnostics.get_parameter, admin_only=True),
-    "getLog": Command(diagnostics.get_log, admin_only=True),
-    "getCmdLineOpts": Command(diagnostics.get_cmd_line_opts, admin_only=True),
+    "hostInfo": Command(diagnostics.host_info, needs=_MONITOR),
+    "getParameter": Command(diagnostics.get_parameter, admin_only=True, needs=_MONITOR),
+    "getLog": Command(diagnostics.get_log, admin_only=True, needs=_MONITOR),
+    "getCmdLineOpts": Command(diagnostics.get_cmd_line_opts, admin_only=True, needs=_MONITOR),
     "startSession": Command(diagnostics.start_session),
     "endSessions": Command(diagnostics.end_sessions, needs_user=False),
     "refreshSessions": Command(diagnostics.end_sessions, needs_user=False),
-    "find": Command(reads.find),
-    "getMore": Command(reads.get_more),
-    "killCursors": Command(reads.kill_cursors),
-    "count": Command(reads.count),
-    "distinct": Command(reads.distinct),
-    "insert": Command(writes.insert),
-    "update": Command(writes.update),
-    "delete": Command(writes.delete),
-    "findAndModify": Command(modification.find_and_modify),
-    "findandmodify": Command(modification.find_and_modify),
-    "aggregate": Command(aggregation.aggregate),
-    "create": Command(collections.create),
-    "drop": Command(collections.drop),
-    "dropDatabase": Command(collections.drop_database),
-    "renameCollection": Command(collections.rename_collection, admin_only=True),
-    "listCollections": Command(collections.list_collections),
+    "find": Command(reads.find, needs=_READ),
+    "getMore": Command(reads.get_more, needs=_LIST),
+    "killCursors": Command(reads.kill_cursors, needs=_LIST),
+    "count": Command(reads.count, needs=_READ),
+    "distinct": Command(reads.distinct, needs=_READ),
+    "insert": Command(writes.insert, needs=_WRITE),
+    "update": Command(writes.update, needs=_WRITE),
+    "delete": Command(writes.delete, needs=_WRITE),
+    "findAndModify": Command(modification.find_and_modify, needs=_WRITE),
+    "findandmodify": Command(modification.find_and_modify, needs=_WRITE),
+    "aggregate": Command(aggregation.aggregate, needs=_READ),
+    "create": Command(collections.create, needs=_CHANGE),
+    "drop": Command(collections.drop, needs=_CHANGE),
+    "dropDatabase": Command(collections.drop_database, needs=_MANAGE),
+    "renameCollection": Command(collections.rename_collection, admin_only=True, needs=_CHANGE),
+    "listCollections": Command(collections.list_collections, needs=_LIST),
     "listDatabases": Command(collections.list_databases, admin_only=True),
-    "createIndexes": Command(indexes.create_indexes),
-    "listIndexes": Command(indexes.list_indexes),
-    "dropIndexes": Command(indexes.drop_indexes),
+    "createIndexes": Command(indexes.create_indexes, needs=_CHANGE),
+    "listIndexes": Command(indexes.list_indexes, needs=_LIST),
+    "dropIndexes": Command(indexes.drop_indexes, needs=_CHANGE),
 }
 """Every command by its name, spelled as the server accepts it."""
 
@@ -129,4 +142,5 @@ def _run(request: Request) -> Document:
         raise CommandError(ErrorCode.Unauthorized, f"Command {request.name} requires authentication")
     if command.admin_only and request.database != "admin":
         raise CommandError(ErrorCode.Unauthorized, f"{request.name} may only be run against the admin database.")
+    authorize(request, command.needs)
     return command.run(request)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from aiomongo_tls.testing.commands import authentication
+from aiomongo_tls.testing.commands import authentication, sasl
 from aiomongo_tls.testing.commands.fields import Fields
 from aiomongo_tls.testing.data.collection import MAX_DOCUMENT_SIZE
 from aiomongo_tls.testing.data.values import Document, is_document
@@ -44,6 +44,9 @@ def hello(request: Request) -> Document:
         "maxWireVersion": WIRE_VERSION,
         "readOnly": False,
     }
+    user = fields.string("saslSupportedMechs")
+    if user is not None and (mechanisms := sasl.supported_mechanisms(request, user)) is not None:
+        reply["saslSupportedMechs"] = mechanisms
     speculative = fields.value("speculativeAuthenticate")
     if speculative is not None and (result := _speculate(request, speculative)) is not None:
         reply["speculativeAuthenticate"] = result
@@ -76,9 +79,14 @@ def _check_metadata(client: Any) -> None:
 
 def _speculate(request: Request, command: Any) -> Document | None:
     """Authenticate ahead of being asked; a failure is not told, the client will ask in earnest and hear it then."""
-    if not is_document(command) or next(iter(command), "") != "authenticate":
+    if not is_document(command):
         return None
+    name = next(iter(command), "")
     try:
-        return authentication.log_in(request, str(command.get("db", "$external")), command)
+        if name == "saslStart":
+            return sasl.speculate(request, command)
+        if name == "authenticate":
+            return authentication.log_in(request, str(command.get("db", "$external")), command)
+        return None
     except CommandError:
         return None

@@ -10,13 +10,14 @@ from aiomongo_tls.testing.cursors import Cursors
 from aiomongo_tls.testing.data.collection import Collection
 from aiomongo_tls.testing.failures import CommandError, ErrorCode
 from aiomongo_tls.testing.store import MemoryStore, Store
-from aiomongo_tls.testing.users import Users
+from aiomongo_tls.testing.users import EXTERNAL, Users
 from aiomongo_tls.tls.subject import subject_rfc2253
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from aiomongo_tls.testing.data.values import Document
+    from aiomongo_tls.testing.scram import ScramServer
     from aiomongo_tls.tls.engine import TLSInfo
 
 
@@ -46,6 +47,23 @@ class ServerState:
 
 
 @dataclass(slots=True, kw_only=True)
+class Conversation:
+    """A login by SCRAM that has begun.
+
+    Args:
+        scram: what was said.
+        database: the database that knows the user.
+        skips_empty_exchange: whether the client wants to be done when both have proven themselves.
+        is_proven: whether they have.
+    """
+
+    scram: ScramServer
+    database: str
+    skips_empty_exchange: bool
+    is_proven: bool = False
+
+
+@dataclass(slots=True, kw_only=True)
 class ConnectionState:
     """What the server knows about one connection.
 
@@ -56,6 +74,9 @@ class ConnectionState:
         client: the metadata of the client's first hello.
         greeted: whether there was a hello.
         user: who has logged in.
+        user_database: the database that knows the user.
+        roles: the user's roles, each with its database; None for somebody who may do everything.
+        conversation: the login by SCRAM that is under way.
     """
 
     id: int
@@ -64,6 +85,9 @@ class ConnectionState:
     client: Document | None = None
     greeted: bool = False
     user: str | None = None
+    user_database: str = EXTERNAL
+    roles: tuple[tuple[str, str], ...] | None = None
+    conversation: Conversation | None = field(default=None, repr=False)
 
     @property
     def certificate_subject(self) -> str | None:

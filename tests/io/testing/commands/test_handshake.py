@@ -134,8 +134,10 @@ def test_a_failed_speculation_is_not_told(run: Run, connection: ConnectionState,
         ({}, AUTHENTICATE, "admin", 17),
         ({}, {"authenticate": 1, "mechanism": "PLAIN"}, "$external", 334),
         ({}, {"authenticate": 1}, "$external", 334),
-        ({}, {"saslStart": 1, "mechanism": "SCRAM-SHA-256", "payload": b""}, "admin", 334),
-        ({}, {"saslContinue": 1}, "admin", 17),
+        ({}, {"saslStart": 1, "mechanism": "PLAIN", "payload": b""}, "admin", 334),
+        ({}, {"saslStart": 1, "mechanism": "SCRAM-SHA-256", "payload": b""}, "admin", 18),
+        ({}, {"saslStart": 1, "mechanism": "SCRAM-SHA-256", "payload": "n,,n=ada,r=x"}, "admin", 14),
+        ({}, {"saslContinue": 1, "conversationId": 1, "payload": b""}, "admin", 17),
     ],
     ids=[
         "no certificate",
@@ -146,7 +148,9 @@ def test_a_failed_speculation_is_not_told(run: Run, connection: ConnectionState,
         "wrong database",
         "mechanism",
         "none",
+        "PLAIN",
         "SCRAM",
+        "SCRAM text",
         "sasl",
     ],
 )
@@ -174,6 +178,5 @@ def test_making_users(run: Run, connection: ConnectionState, server: ServerState
     assert "CN=bob" in server.users
     assert run({"createUser": "CN=bob", "roles": []}, "$external")["code"] == 51003
     assert run({"createUser": "CN=x, O=y", "roles": []}, "$external")["code"] == 2
-    assert run({"createUser": "bob", "pwd": "x", "roles": []}, "admin")["code"] in {238, 40415}
     assert run({"dropUser": "CN=bob"}, "$external")["ok"] == 1.0
     assert run({"dropUser": "CN=bob"}, "$external")["code"] == 11
