@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from functools import cache
 from typing import Any
 
 import pytest
-from peers import Contexts, MongoPeer, mongo_peer
+from peers import HELLO, Contexts, MongoPeer, mongo_peer
 from sweep import World, sweep
 
 from aiomongo_tls import AsyncClient, CursorNotFound, DeleteOne, InsertOne, InvalidOperation, UpdateOne
+from aiomongo_tls.core.auth import scram_keys
 from aiomongo_tls.pool.pool import Pool
+from aiomongo_tls.testing.scram import ScramServer, make_credential
 
 three_times = pytest.mark.parametrize("cancels", [1, 2, 3])
 Client = AsyncClient[dict[str, Any]]
@@ -34,6 +37,36 @@ def client_of(peer: MongoPeer, contexts: Contexts) -> Client:
     )
 
 
+class ScramPeer:
+    """SCRAM-SHA-256 for a `MongoPeer`."""
+
+    def __init__(self, peer: MongoPeer) -> None:
+        credential = make_credential("SCRAM-SHA-256", "ada", "secret", b"salt" * 7, 4096)
+        self._begun: dict[str, ScramServer] = {}
+        self._make = lambda: ScramServer("SCRAM-SHA-256", lambda _: credential, "server-nonce")
+        peer.answers |= {"hello": self.hello, "saslStart": self.start, "saslContinue": self.go_on}
+
+    def hello(self, command: dict[str, Any]) -> dict[str, Any]:
+        return {**HELLO, "speculativeAuthenticate": self.start(command["speculativeAuthenticate"])}
+
+    def start(self, command: dict[str, Any]) -> dict[str, Any]:
+        scram = self._make()
+        payload = scram.first(command["payload"])
+        # The nonce tells one conversation from another, whichever connection it is on.
+        self._begun[payload.decode().partition(",")[0]] = scram
+        return {"conversationId": 1, "done": False, "payload": payload, "ok": 1.0}
+
+    def go_on(self, command: dict[str, Any]) -> dict[str, Any]:
+        scram = self._begun[command["payload"].decode().split(",")[1]]
+        return {"conversationId": 1, "done": True, "payload": scram.final(command["payload"]), "ok": 1.0}
+
+
+@pytest.fixture
+def quick_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keys are computed once for all runs of a sweep, so that the turns of the loop meanwhile are few."""
+    monkeypatch.setattr(scram_keys, "keys", cache(scram_keys.keys))
+
+
 def pool_of(client: Client) -> Pool | None:
     return client._executor._topology._pool
 
@@ -43,7 +76,8 @@ def settled(client: Client) -> bool:
     executor, pool = client._executor, pool_of(client)
     reading = executor._topology._identities._loading is not None
     reaping = executor._reaper is not None and not executor._reaper.done()
-    return not reading and not reaping and (pool is None or not pool.attempts)
+    computing = not executor._topology._computations.is_idle
+    return not reading and not reaping and not computing and (pool is None or not pool.attempts)
 
 
 async def check_whole(client: Client) -> None:
@@ -98,6 +132,78 @@ async def test_connect(contexts: Contexts, cancels: int) -> None:
 
     steps = await sweep(scenario, cancels=cancels)
     assert steps > 10
+
+
+@three_times
+@pytest.mark.usefixtures("quick_keys")
+async def test_connect_by_scram(cancels: int) -> None:
+    """With a computation on another thread in the middle: nobody is left half logged in, and the key is there."""
+
+    @asynccontextmanager
+    async def scenario() -> AsyncIterator[World]:
+        async with mongo_peer() as peer:
+            ScramPeer(peer)
+            client = AsyncClient[dict[str, Any]](
+                "127.0.0.1", peer.port, username="ada", password="secret", authMechanism="SCRAM-SHA-256"
+            )
+
+            async def check(was_cancelled: bool) -> None:
+                if was_cancelled:
+                    if not client._executor._is_closed:
+                        await client.close()
+                else:
+                    await check_whole(client)
+                await peer.until(lambda: not peer.open_sessions)
+
+            yield World(client.__aenter__, check, settled=lambda: settled(client))
+
+    steps = await sweep(scenario, cancels=cancels)
+    assert steps > 10
+
+
+@three_times
+@pytest.mark.parametrize("mechanism", ["SCRAM-SHA-256", "MONGODB-X509"])
+@pytest.mark.usefixtures("quick_keys")
+async def test_authenticating_again(contexts: Contexts, cancels: int, mechanism: str) -> None:
+    """A connection that was cut off in the middle of it is closed, and the next operation has another."""
+
+    @asynccontextmanager
+    async def scenario() -> AsyncIterator[World]:
+        async with mongo_peer(contexts.server(client_certificate=True)) as peer:
+            if mechanism == "MONGODB-X509":
+                client = client_of(peer, contexts)
+            else:
+                ScramPeer(peer)
+                options = contexts.options()
+                client = AsyncClient[dict[str, Any]](
+                    "127.0.0.1",
+                    peer.port,
+                    tlsCAFile=options.ca_file,
+                    tlsCertificateKeyFile=options.certificate_key_file,
+                    username="ada",
+                    password="secret",
+                    authMechanism=mechanism,
+                    maxPoolSize=1,
+                )
+            demands = iter([True])
+            peer.answers["find"] = lambda _: (
+                {"ok": 0.0, "code": 391, "errmsg": "who is there?"}
+                if next(demands, False)
+                else cursor_reply("firstBatch", 0)
+            )
+            try:
+                await client.aconnect()
+
+                async def check(was_cancelled: bool) -> None:
+                    await check_whole(client)
+
+                yield World(client["app"]["users"].find_one, check, settled=lambda: settled(client))
+            finally:
+                client.abort()
+                await client.close()
+
+    steps = await sweep(scenario, cancels=cancels)
+    assert steps > 2
 
 
 @three_times

@@ -1,4 +1,4 @@
-"""The legacy auth suite: the credential that a URI describes."""
+"""The legacy auth suite: the credential that a URI describes. The unified one is about MONGODB-OIDC only."""
 
 from __future__ import annotations
 
