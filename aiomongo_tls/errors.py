@@ -357,14 +357,16 @@ class OperationFailure(MongoError):
 
 
 class AuthenticationFailed(OperationFailure):
-    """The server refused the credential.
+    """The server refused the credential, or could not prove that it is the server.
 
     Args:
         error: what happened.
-        code: the server's error code, 18 for every cause on purpose.
+        code: the server's error code, 18 for every cause on purpose; None where we ended it.
         details: the server's reply.
-        reason: a stable slug for the likely cause: `unknown-user`, `user-mismatch`, `no-client-certificate`,
-            `no-tls`, `tls-terminated`, `mechanism-unavailable`, or `authentication-failed` where nothing more is known.
+        reason: a stable slug for the likely cause. X.509: `unknown-user`, `user-mismatch`, `no-client-certificate`,
+            `no-tls`, `tls-terminated`. SCRAM: `bad-credentials`, `server-not-trusted` (it did not prove that it knows
+            the password), `too-few-iterations`. Both: `mechanism-unavailable`. `authentication-failed` where nothing
+            more is known.
         host: the server concerned.
         mechanism: the mechanism used, for example `MONGODB-X509`.
         user: the user name that was used, for X.509 the certificate's subject if it is known.
