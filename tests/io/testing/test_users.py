@@ -68,7 +68,7 @@ def test_a_certificate_with_roles() -> None:
         ({"name": ""}, "needs a name"),
         ({"password": None}, "has a password"),
         ({"database": "$external"}, "has a password"),
-        ({"name": "ada", "password": None, "database": "$external"}, "not the subject"),
+        ({"name": "ada", "password": None, "database": "$external"}, "is no subject"),
         ({"roles": ("king",)}, "no role named 'king'"),
         ({"roles": ("root@app",)}, "belongs to admin"),
         ({"mechanisms": ()}, "mechanisms have to be"),
