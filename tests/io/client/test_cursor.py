@@ -184,6 +184,7 @@ async def test_wrong_options_are_refused(ten: Users, aiomongo_server: MongoTestS
     """By the call that has them."""
     wrong: list[tuple[dict[str, Any], type[Exception]]] = [
         ({"filter": 5}, TypeError),
+        ({"filter": []}, TypeError),
         ({"projection": 5}, TypeError),
         ({"limit": "1"}, TypeError),
         ({"skip": -1}, ValueError),
@@ -413,6 +414,19 @@ async def test_tailable_cursors_wait_at_the_end(ten: Users, aiomongo_server: Mon
     assert (find["tailable"], find["awaitData"]) == (True, True)
     assert [each["maxTimeMS"] for each in sent(aiomongo_server, "getMore")] == [50] * 5
     assert not sent(aiomongo_server, "killCursors")
+
+
+async def test_a_cursor_that_does_not_await_data_says_nothing_of_the_time(
+    ten: Users, aiomongo_server: MongoTestServer
+) -> None:
+    """Servers refuse maxTimeMS on its getMore."""
+    aiomongo_server.on("find").replies({"cursor": {"id": 77, "ns": "app.users", "firstBatch": []}})
+    aiomongo_server.on("getMore").replies({"cursor": {"id": 0, "ns": "app.users", "nextBatch": []}})
+    cursor = ten.find(cursor_type=CursorType.TAILABLE).max_await_time_ms(50)
+    assert await cursor.to_list() == []
+    assert await cursor.to_list() == []
+    (get_more,) = sent(aiomongo_server, "getMore")
+    assert "maxTimeMS" not in get_more
 
 
 # Command cursors

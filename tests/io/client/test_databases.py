@@ -258,6 +258,28 @@ async def test_a_write_concern_that_is_not_met(client: Client, aiomongo_server: 
         assert command.document["writeConcern"] == {"w": 5}
     with pytest.raises(WriteConcernError):
         await client.drop_database("app")
+    with pytest.raises(WriteConcernError):
+        await users.with_options(write_concern=WriteConcern(7)).drop()
+    assert last(aiomongo_server, "drop")["writeConcern"] == {"w": 7}
+
+
+async def test_dropping_what_is_not_there(client: Client, aiomongo_server: MongoTestServer) -> None:
+    """Servers before MongoDB 7.0 call it an error; it is none."""
+    aiomongo_server.on("drop").fails(26, "ns not found").times(2)
+    assert (await client["app"].drop_collection("nothing"))["ok"] == 0.0
+    await client["app"]["nothing"].drop()
+    aiomongo_server.on("drop").fails(13)
+    with pytest.raises(OperationFailure):
+        await client["app"]["users"].drop()
+
+
+async def test_many_collections_come_in_batches(client: Client, aiomongo_server: MongoTestServer) -> None:
+    """`batchSize` goes for all of them, the first and those that follow."""
+    for name in ("one", "two", "three"):
+        await client["app"].create_collection(name)
+    assert sorted(await client["app"].list_collection_names(batchSize=1)) == ["one", "three", "two"]
+    assert last(aiomongo_server, "listCollections")["cursor"] == {"batchSize": 1}
+    assert last(aiomongo_server, "getMore")["batchSize"] == 1
 
 
 # Indexes

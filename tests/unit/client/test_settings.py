@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import bson
 import pytest
 from bson.codec_options import CodecOptions
 from bson.son import SON
@@ -48,4 +49,7 @@ def test_reads_and_writes_are_commands_of_different_kinds() -> None:
     assert not read.raises_write_concern
     assert write.read_preference is None
     assert write.decoder.codec_options.document_class is dict
+    # An error message of the server's may quote a value that it cut in the middle of a character.
+    cut = bson.encode({"errmsg": "dup key: ab"}).replace(b"ab", b"a\xc3")
+    assert write.decoder.decode(cut) == {"errmsg": "dup key: a\ufffd"}
     assert write.raises_write_concern

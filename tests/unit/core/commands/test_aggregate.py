@@ -49,6 +49,7 @@ def test_pipelines_that_write(stage: str) -> None:
     document = made([{"$match": {}}, {stage: "t"}], batchSize=2)
     assert document["writeConcern"] == {"w": "majority"}
     assert document["cursor"] == {}
+    assert made([{stage: "t"}], cursor={"batchSize": 2})["cursor"] == {}
     assert writes_somewhere(document["pipeline"])
     assert not writes_somewhere([])
 
