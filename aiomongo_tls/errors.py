@@ -452,6 +452,9 @@ class BulkWriteError(OperationFailure):
 
     @property
     def timeout(self) -> bool:
-        """Whether any of the errors is the server's MaxTimeMSExpired."""
+        """Whether time was the reason of any of the errors: MaxTimeMSExpired, or a write concern's wtimeout."""
         details = self.details or {}
-        return any(error.get("code") == 50 for error in (*details["writeErrors"], *details["writeConcernErrors"]))
+        return any(
+            error.get("code") in (50, 64) or error.get("errInfo", {}).get("wtimeout") is True
+            for error in (*details["writeErrors"], *details["writeConcernErrors"])
+        )

@@ -656,6 +656,9 @@ class AsyncClient(ClientCommands, Generic[DocumentType]):
         # Reading these raises, and tools that look at everything (inspect, unittest.mock) would stumble over it.
         return sorted({*super().__dir__()} - {*NOT_HERE_PROPERTIES["AsyncClient"]})
 
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a client cannot be pickled: it has connections and secrets; make one in the other process")
+
     def __repr__(self) -> str:
         hosts = ",".join(str(seed) for seed in self._options.seeds)
         return f"AsyncClient({hosts!r}, tls={self._options.tls.enabled})"

@@ -112,6 +112,9 @@ def test_labels_and_code_come_from_the_reply() -> None:
         (OperationFailure("no", 13), False),
         (BulkWriteError({"writeErrors": [{"errmsg": "late", "code": 50}], "writeConcernErrors": []}), True),
         (BulkWriteError({"writeErrors": [{"errmsg": "twice", "code": 11000}], "writeConcernErrors": []}), False),
+        (BulkWriteError({"writeErrors": [], "writeConcernErrors": [{"errmsg": "late", "code": 64}]}), True),
+        (BulkWriteError({"writeErrors": [], "writeConcernErrors": [{"errInfo": {"wtimeout": True}}]}), True),
+        (BulkWriteError({"writeErrors": [], "writeConcernErrors": [{"errmsg": "none", "code": 100}]}), False),
     ],
 )
 def test_timeout_property(error: MongoError, timeout: bool) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import gc
+import pickle
 import socket
 from contextlib import aclosing
 from typing import Any
@@ -196,6 +198,14 @@ async def test_closing_an_unused_client_needs_nothing() -> None:
     client = AsyncClient("nowhere.invalid")
     await client.close()
     AsyncClient("nowhere.invalid").abort()
+
+
+@pytest.mark.parametrize("take_away", [pickle.dumps, copy.copy, copy.deepcopy])
+async def test_a_client_cannot_be_taken_elsewhere(take_away: Any) -> None:
+    """Its connections cannot go along, and its secrets must not."""
+    client = AsyncClient("mongodb://ada:secret@nowhere.invalid/")
+    with pytest.raises(TypeError, match="cannot be pickled"):
+        take_away(client)
 
 
 async def test_closing_ends_what_is_under_way(aiomongo_server: MongoTestServer) -> None:
