@@ -99,7 +99,7 @@ class ImplicitSession:
         self._taken: ServerSession | None = None
 
     def lsid(self, now: float, timeout_minutes: int) -> Mapping[str, Any]:
-        """The id to send, the same for every command of this session.
+        """The id to send, the same for every command of one session.
 
         Args:
             now: the time in seconds.

@@ -42,8 +42,8 @@ def _cases(suites: list[str]) -> list[Any]:
         for case in json.loads(path.read_text(encoding="utf-8"))["tests"]:
             case_id = f"{where}::{case['description']}"
             marks = [pytest.mark.official]
-            if case_id in skips:
-                marks.append(pytest.mark.skip(reason=skips[case_id]))
+            if reason := skips.get(case_id) or skips.get(where):
+                marks.append(pytest.mark.skip(reason=reason))
             params.append(pytest.param(case, id=case_id, marks=marks))
     return params
 

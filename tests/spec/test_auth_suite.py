@@ -1,4 +1,4 @@
-"""The legacy auth suite: the credential that a URI describes. The unified one is about MONGODB-OIDC only."""
+"""The auth suites: the credential that a URI describes, and what of the unified one applies (nothing yet)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from aiomongo_tls.core.uri.parser import parse_uri
 from aiomongo_tls.errors import ConfigurationError
 
-SUITES = ["auth/tests/legacy"]
+SUITES = ["auth/tests/legacy", "auth/tests/unified"]
 
 
 def test_credential(case: dict[str, Any]) -> None:
