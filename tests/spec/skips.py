@@ -8,5 +8,5 @@ _AWS = "contradicts a newer case of the same file: since 2025-09 AWS credentials
 
 SKIPS: dict[str, str] = {
     f"{_AUTH}::should use username and password if specified (MONGODB-AWS)": _AWS,
-    "auth/tests/unified/mongodb-oidc-no-retry.json": "its runOnRequirements ask for MONGODB-OIDC, which is not here yet",
+    "auth/tests/unified/mongodb-oidc-no-retry.json": "its runOnRequirements ask for MONGODB-OIDC, which is not here",
 }
