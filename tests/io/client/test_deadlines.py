@@ -1,15 +1,15 @@
 """A user's deadline holds whatever the server does, and the error says how far things had come.
 
 The only tests here that look at the clock: the deadline is the subject. `timeoutMS=1000` is to end within 1.2 s; the
-tests use shorter limits with the same allowance.
+tests use shorter limits with the same allowance. A busy machine may be late once, so each gets three tries; what the
+error says has to be right in all of them.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -20,56 +20,72 @@ from aiomongo_tls.testing import MongoTestServer
 
 LIMIT = 0.3
 ALLOWANCE = 0.2
-
-
-@contextmanager
-def ends_in_time(limit: float = LIMIT) -> Iterator[None]:
-    """The block takes at least the limit, and hardly longer."""
-    begin = time.monotonic()
-    yield
-    elapsed = time.monotonic() - begin
-    assert limit - 0.01 <= elapsed <= limit + ALLOWANCE
-
+TRIES = 3
 
 STALLS = [("accept", Phase.TLS), ("handshake", Phase.TLS), ("hello", Phase.HELLO)]
+
+
+async def ends_in_time(attempt: Callable[[], Awaitable[None]]) -> None:
+    """The attempt takes the limit, never less and hardly more."""
+    for _ in range(TRIES):
+        begin = time.monotonic()
+        await attempt()
+        elapsed = time.monotonic() - begin
+        assert elapsed >= LIMIT - 0.01
+        if elapsed <= LIMIT + ALLOWANCE:
+            return
+    pytest.fail(f"took {elapsed:.3f} s, the limit was {LIMIT} s")
 
 
 @pytest.mark.parametrize(("where", "phase"), STALLS)
 async def test_first_operation(aiomongo_server: MongoTestServer, where: Any, phase: Phase) -> None:
     """An operation that needs a new connection, and a server that falls silent on the way to it."""
     aiomongo_server.stalls(where)
-    client = AsyncClient(aiomongo_server.uri(), timeoutMS=LIMIT * 1000)
-    try:
-        with ends_in_time(), pytest.raises((NetworkTimeout, TLSHandshakeTimeout)) as caught:
-            await client["app"]["users"].find_one()
-    finally:
-        await client.close()
-    assert caught.value.phase is phase
-    assert caught.value.timeout
-    assert "timeoutMS=300" in str(caught.value)
-    assert phase.doing in str(caught.value)
+
+    async def attempt() -> None:
+        client = AsyncClient(aiomongo_server.uri(), timeoutMS=LIMIT * 1000)
+        try:
+            with pytest.raises((NetworkTimeout, TLSHandshakeTimeout)) as caught:
+                await client["app"]["users"].find_one()
+        finally:
+            client.abort()
+        assert caught.value.phase is phase
+        assert caught.value.timeout
+        assert "timeoutMS=300" in str(caught.value)
+        assert phase.doing in str(caught.value)
+
+    await ends_in_time(attempt)
 
 
 @pytest.mark.parametrize(("where", "phase"), STALLS)
 async def test_connecting(aiomongo_server: MongoTestServer, where: Any, phase: Phase) -> None:
-    """ConnectTimeoutMS bounds each attempt and is named as the cause where serverSelectionTimeoutMS ends it all."""
+    """Each attempt is bounded by connectTimeoutMS, and the last is the cause when serverSelectionTimeoutMS ends it."""
     aiomongo_server.stalls(where)
-    with ends_in_time(), pytest.raises(ServerSelectionTimeoutError) as caught:
-        await AsyncClient.connect(aiomongo_server.uri(), connectTimeoutMS=100, serverSelectionTimeoutMS=LIMIT * 1000)
-    cause = caught.value.__cause__
-    assert isinstance(cause, NetworkTimeout | TLSHandshakeTimeout)
-    assert cause.phase is phase
-    assert caught.value.errors == {aiomongo_server.address: cause}
+
+    async def attempt() -> None:
+        options = {"connectTimeoutMS": 100, "serverSelectionTimeoutMS": LIMIT * 1000}
+        with pytest.raises(ServerSelectionTimeoutError) as caught:
+            await AsyncClient.connect(aiomongo_server.uri(), **options)
+        cause = caught.value.__cause__
+        assert isinstance(cause, NetworkTimeout | TLSHandshakeTimeout)
+        assert cause.phase is phase
+        assert caught.value.errors == {aiomongo_server.address: cause}
+
+    await ends_in_time(attempt)
 
 
 async def test_a_late_reply(aiomongo_server: MongoTestServer) -> None:
     """A server that takes its time over one command does not hold up the next."""
-    aiomongo_server.on("find").answers_after(60).times(1)
     async with AsyncClient.connect(aiomongo_server.uri(), timeoutMS=LIMIT * 1000) as client:
         users = client["app"]["users"]
-        with ends_in_time(), pytest.raises(NetworkTimeout) as caught:
-            await users.find_one()
-        assert caught.value.phase is Phase.REQUEST
+
+        async def attempt() -> None:
+            aiomongo_server.on("find").answers_after(60).times(1)
+            with pytest.raises(NetworkTimeout) as caught:
+                await users.find_one()
+            assert caught.value.phase is Phase.REQUEST
+
+        await ends_in_time(attempt)
         assert await users.find_one() is None
 
 
@@ -78,10 +94,14 @@ async def test_a_block_bounds_all_operations_in_it(aiomongo_server: MongoTestSer
     aiomongo_server.on("find").answers_after(60)
     async with AsyncClient.connect(aiomongo_server.uri(), timeoutMS=60_000) as client:
         users = client["app"]["users"]
-        with ends_in_time(), timeout(LIMIT):
-            await users.insert_one({"_id": 1})
-            with pytest.raises(NetworkTimeout, match="timeout"):
-                await users.find_one()
+
+        async def attempt() -> None:
+            with timeout(LIMIT):
+                await users.insert_one({})
+                with pytest.raises(NetworkTimeout, match="timeout"):
+                    await users.find_one()
+
+        await ends_in_time(attempt)
 
 
 async def test_short_budgets_cause_no_storm(aiomongo_server: MongoTestServer) -> None:
@@ -90,7 +110,8 @@ async def test_short_budgets_cause_no_storm(aiomongo_server: MongoTestServer) ->
     client = AsyncClient(aiomongo_server.uri(), maxPoolSize=1)
     try:
         for _ in range(10):
-            with timeout(0.01), pytest.raises(TimeoutError):
+            # It may end within the TLS handshake or after it.
+            with timeout(0.01), pytest.raises((NetworkTimeout, TLSHandshakeTimeout)):
                 await client.ping()
         await client.ping()
     finally:
@@ -99,10 +120,14 @@ async def test_short_budgets_cause_no_storm(aiomongo_server: MongoTestServer) ->
 
 
 async def test_cancelled_from_outside(aiomongo_server: MongoTestServer) -> None:
-    """Asyncio's own timeout around an operation works as well."""
-    aiomongo_server.on("find").answers_after(60)
+    """An asyncio.timeout() around an operation works as well."""
     async with AsyncClient.connect(aiomongo_server.uri()) as client:
-        with ends_in_time(), pytest.raises(TimeoutError):
-            async with asyncio.timeout(LIMIT):
-                await client["app"]["users"].find_one()
+
+        async def attempt() -> None:
+            aiomongo_server.on("find").answers_after(60).times(1)
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(LIMIT):
+                    await client["app"]["users"].find_one()
+
+        await ends_in_time(attempt)
         await client.ping()
