@@ -330,7 +330,8 @@ class CollectionWrites(Namespace[DocumentType]):
             InvalidOperation: no operations.
             TypeError: an argument of the wrong type.
             ValueError: an update that is a replacement, or the other way round.
-            MongoError: the server could not be asked, or refused.
+            MongoError: the server could not be asked, or refused. What was carried out before stands in the error's
+                notes (`__notes__`, shown in tracebacks).
         """
         outcome = await self._write_many(
             check_operations(requests),
@@ -375,9 +376,13 @@ class CollectionWrites(Namespace[DocumentType]):
                 await self._write_run(run, command, outcome, implicit, deadline)
                 if ordered and outcome.has_write_errors:
                     break
-        except OperationFailure:
+        except OperationFailure as exc:
             if is_heard:
+                _note(exc, outcome)
                 raise
+        except Exception as exc:
+            _note(exc, outcome)
+            raise
         finally:
             implicit.end()
         if is_heard:
@@ -415,6 +420,12 @@ class CollectionWrites(Namespace[DocumentType]):
             acknowledged=concern.acknowledged,
             requires=None if settings.write_concern.acknowledged else needed_without_answer(kind, documents),
         )
+
+
+def _note(error: Exception, outcome: BulkOutcome) -> None:
+    """What breaks a bulk off (a lost connection, a document that is too large) must not hide what was done before."""
+    if outcome.done:
+        error.add_note(f"of this bulk was carried out before: {outcome.done}")
 
 
 def _documents(documents: object) -> Iterable[Any]:

@@ -70,6 +70,15 @@ def runs(statements: Sequence[Statement], *, ordered: bool) -> list[Run]:
     return found
 
 
+_DONE = {
+    "inserted": "nInserted",
+    "matched": "nMatched",
+    "modified": "nModified",
+    "upserted": "nUpserted",
+    "removed": "nRemoved",
+}
+
+
 class BulkOutcome:
     """The counts and errors of a bulk, growing with each reply; PyMongo's `details` document."""
 
@@ -92,6 +101,12 @@ class BulkOutcome:
     def has_write_errors(self) -> bool:
         """Whether a statement failed, after which an ordered bulk stops."""
         return bool(self.document["writeErrors"])
+
+    @property
+    def done(self) -> str:
+        """What has been carried out so far, in words; empty if it is nothing."""
+        counts = ((word, self.document[field]) for word, field in _DONE.items())
+        return ", ".join(f"{count} {word}" for word, count in counts if count)
 
     def add(self, run: Run, first: int, reply: Mapping[str, Any]) -> None:
         """Merges the reply to one command.

@@ -12,6 +12,7 @@ from bson.raw_bson import RawBSONDocument
 from aiomongo_tls import (
     DESCENDING,
     AsyncCollection,
+    AutoReconnect,
     BulkWriteError,
     ConfigurationError,
     DeleteMany,
@@ -471,3 +472,26 @@ async def test_find_one_and_update_raises_what_the_server_says(users: Users, aio
     aiomongo_server.on("findAndModify").replies({"value": None, "writeConcernError": {"code": 64, "errmsg": "late"}})
     with pytest.raises(WTimeoutError):
         await users.find_one_and_delete({})
+
+
+# A bulk that is broken off
+
+
+async def test_what_was_done_before_a_bulk_broke_off(aiomongo_server: MongoTestServer, users: Users) -> None:
+    """A document too large, or a lost connection, does not hide what the server had confirmed before."""
+    too_large = {"text": "x" * 17_000_000}
+    with pytest.raises(DocumentTooLarge) as caught:
+        await users.bulk_write([InsertOne({"_id": 1}), UpdateOne({}, {"$set": {"a": 1}}), InsertOne(too_large)])
+    assert caught.value.__notes__ == ["of this bulk was carried out before: 1 inserted, 1 matched, 1 modified"]
+
+    aiomongo_server.on("delete").hangs_up().once()
+    with pytest.raises(AutoReconnect) as lost:
+        await users.bulk_write([InsertOne({"_id": 2}), DeleteOne({"_id": 2})])
+    assert lost.value.__notes__ == ["of this bulk was carried out before: 1 inserted"]
+
+
+async def test_a_bulk_that_did_nothing_has_nothing_to_tell(users: Users) -> None:
+    """Without anything done there is no note."""
+    with pytest.raises(DocumentTooLarge) as caught:
+        await users.insert_many([{"text": "x" * 17_000_000}])
+    assert not hasattr(caught.value, "__notes__")
