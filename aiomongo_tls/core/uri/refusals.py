@@ -74,7 +74,7 @@ def refuse_mechanism(credential: MongoCredential | None) -> None:
     if credential.mechanism is None:
         if credential.password is None:
             raise ConfigurationError(
-                "a user name without a password and without authMechanism authenticates nobody; add the password, in "
+                "a username without a password and without authMechanism authenticates nobody; add the password, in "
                 "the URI or as password=, or authMechanism=MONGODB-X509"
             )
     elif credential.mechanism not in MECHANISMS_HERE:
