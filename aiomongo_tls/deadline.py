@@ -31,10 +31,6 @@ class Deadline:
         """Whether there is a limit at all."""
         return self.at != inf
 
-    def remaining(self, now: float) -> float:
-        """Seconds left, 0.0 once it has passed, infinity without a limit."""
-        return max(0.0, self.at - now)
-
     def has_passed(self, now: float) -> bool:
         """Whether the time is up."""
         return now >= self.at

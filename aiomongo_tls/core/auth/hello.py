@@ -9,7 +9,7 @@ field of the wrong type is a ProtocolError that names it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, cast
@@ -38,25 +38,18 @@ def hello_command(
     *,
     client: Mapping[str, Any] | None,
     authentication: Mapping[str, Any] | None = None,
-    load_balanced: bool = False,
-    compressors: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Build the first command of a connection.
 
     Args:
         client: the client document.
         authentication: the fields of who will authenticate on this connection; None on one that only monitors.
-        load_balanced: whether the server is a load balancer.
-        compressors: compressors to offer, in order of preference.
     """
-    # Servers before 4.4 know only the legacy name. With load balancing there are none, and hello is required.
-    command: dict[str, Any] = {"hello": 1} if load_balanced else {"isMaster": 1, "helloOk": True}
-    command["backpressure"] = _BACKPRESSURE
+    # Servers before 4.4 know only the legacy name.
+    command: dict[str, Any] = {"isMaster": 1, "helloOk": True, "backpressure": _BACKPRESSURE}
     if client is not None:
         command["client"] = client
-    command["compression"] = list(compressors)
-    if load_balanced:
-        command["loadBalanced"] = True
+    command["compression"] = []
     return command | dict(authentication or {})
 
 

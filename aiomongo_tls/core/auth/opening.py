@@ -5,7 +5,7 @@ Specification: auth, "Authentication Handshake".
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -27,8 +27,6 @@ def opening(
     facts: ConnectionFacts,
     *,
     new_nonce: NewNonce,
-    load_balanced: bool = False,
-    compressors: Sequence[str] = (),
 ) -> Conversation[StreamDescription]:
     """Open a connection: the first command depends on nothing that the peer says.
 
@@ -37,8 +35,6 @@ def opening(
         credential: who to authenticate as; None for nobody, and for connections that only monitor.
         facts: what is known about the connection.
         new_nonce: makes text that nobody can foresee.
-        load_balanced: whether the server is a load balancer.
-        compressors: compressors to offer.
 
     Returns:
         The description of the server, once the connection may be used.
@@ -54,8 +50,6 @@ def opening(
     command = hello_command(
         client=client,
         authentication=authentication.hello_fields() if authentication is not None else None,
-        load_balanced=load_balanced,
-        compressors=compressors,
     )
     reply = yield CommandDocument("admin", command, Phase.HELLO)
     description = parse_hello(reply, host=facts.host)

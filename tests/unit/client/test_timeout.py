@@ -14,7 +14,7 @@ from aiomongo_tls.deadline import NEVER
 def seconds_left() -> float:
     deadline = block_deadline()
     assert deadline is not None
-    return deadline.remaining(asyncio.get_running_loop().time())
+    return deadline.at - asyncio.get_running_loop().time()
 
 
 async def test_a_block_has_a_deadline_and_its_surroundings_have_none() -> None:

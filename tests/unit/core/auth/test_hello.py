@@ -35,17 +35,6 @@ class TestCommand:
             ("compression", []),
         ]
 
-    def test_load_balanced(self):
-        """A load balancer is asked by hello, and told that it is one."""
-        command = hello_command(client=None, load_balanced=True)
-        assert next(iter(command.items())) == ("hello", 1)
-        assert command["loadBalanced"] is True
-        assert not {"isMaster", "helloOk", "client"} & command.keys()
-
-    def test_compressors(self):
-        """Compressors are offered in order."""
-        assert hello_command(client=None, compressors=("zstd", "zlib"))["compression"] == ["zstd", "zlib"]
-
     def test_speculation(self):
         """With a credential the authentication goes along, without one it does not."""
         assert hello_command(client=None, authentication=FIELDS)["speculativeAuthenticate"] == {

@@ -276,10 +276,3 @@ def test_hello_fails(reply: dict[str, Any], cls: type[Exception]):
     with pytest.raises(cls) as info:
         talk(X509, reply)
     assert not isinstance(info.value, AuthenticationFailed)
-
-
-def test_options_reach_hello():
-    """Load balancing and compressors go into the first command."""
-    command = next(opening(CLIENT, None, FACTS, new_nonce=nonce, load_balanced=True, compressors=("zlib",)))
-    assert command.document["loadBalanced"] is True
-    assert command.document["compression"] == ["zlib"]
