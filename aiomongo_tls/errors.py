@@ -8,6 +8,7 @@
     │   ├── AutoReconnect
     │   │   ├── NetworkTimeout (TimeoutError)
     │   │   ├── NotPrimaryError
+    │   │   ├── PoolClearedError             its server was lost meanwhile; nothing was sent
     │   │   └── ServerSelectionTimeoutError (TimeoutError)
     │   ├── WaitQueueTimeoutError (TimeoutError)
     │   ├── PoolClosedError
@@ -97,6 +98,10 @@ class MongoError(Exception):
     def has_error_label(self, label: str) -> bool:
         """Whether the server or the client put this label on the error."""
         return label in self._error_labels
+
+    def add_error_label(self, label: str) -> None:
+        """Put a label on the error; the client's part of retryable writes and overload."""
+        self._error_labels |= {label}
 
     @property
     def timeout(self) -> bool:
@@ -226,6 +231,14 @@ class ServerSelectionTimeoutError(AutoReconnect, TimeoutError):
     ) -> None:
         super().__init__(message, host=host, phase=Phase.SELECTION)
         self.errors: Mapping[ServerAddress, Exception] = errors or {}
+
+
+class PoolClearedError(AutoReconnect):
+    """The pool was cleared while an operation waited for one of its connections; nothing was sent.
+
+    Its server was lost, stepped down or is being restarted; `__cause__` says what was seen. Says nothing new about the
+    server, so it never changes what is known of it.
+    """
 
 
 class WaitQueueTimeoutError(ConnectionFailure, TimeoutError):

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from random import random
 from typing import TYPE_CHECKING
@@ -46,8 +46,10 @@ from aiomongo_tls.pool.pool import Pool
 from aiomongo_tls.pool.registry import PoolRegistry
 
 if TYPE_CHECKING:
+    from aiomongo_tls.address import ServerAddress
     from aiomongo_tls.core.auth.hello import StreamDescription
     from aiomongo_tls.core.options.client_options import ClientOptions
+    from aiomongo_tls.core.options.read_preference import ReadPreference
     from aiomongo_tls.net.connection import Connection
 
 _log = logging.getLogger("aiomongo_tls.topology")
@@ -122,8 +124,14 @@ class Topology:
         """
         self.check_in(await self.check_out(deadline))
 
-    def try_check_out(self) -> Connection | None:
+    def try_check_out(
+        self, preference: ReadPreference | None = None, deprioritized: Collection[ServerAddress] = ()
+    ) -> Connection | None:
         """An idle connection, if there is one and nobody waits.
+
+        Args:
+            preference: which servers will do; None for a write.
+            deprioritized: servers that are chosen only where no other will do.
 
         Raises:
             InvalidOperation: the client is closed, or belongs to another event loop.
@@ -131,11 +139,18 @@ class Topology:
         self._enter()
         return self._pool.try_check_out() if self._pool is not None else None
 
-    async def check_out(self, deadline: Deadline = NEVER) -> Connection:
+    async def check_out(
+        self,
+        deadline: Deadline = NEVER,
+        preference: ReadPreference | None = None,
+        deprioritized: Collection[ServerAddress] = (),
+    ) -> Connection:
         """Get a connection, waiting for the server if need be.
 
         Args:
             deadline: when to give up; while the server is being looked for, `serverSelectionTimeoutMS` as well.
+            preference: which servers will do; None for a write.
+            deprioritized: servers that are chosen only where no other will do.
 
         Returns:
             A connection that is the caller's until it is given to `check_in()`.
@@ -188,6 +203,17 @@ class Topology:
         finally:
             if warning is not None:
                 warning.cancel()
+
+    def try_check_out_from(self, address: ServerAddress) -> Connection | None:
+        """An idle connection to one server, for the later commands of a cursor."""
+        return self.try_check_out()
+
+    async def check_out_from(self, address: ServerAddress, deadline: Deadline = NEVER) -> Connection:
+        """Get a connection to one server, for the later commands of a cursor."""
+        return await self.check_out(deadline)
+
+    def handle_error(self, connection: Connection, error: Exception) -> None:
+        """Take note of what an error says about the server. Plain."""
 
     def check_in(self, connection: Connection) -> None:
         """Give a connection back, in whatever state it is. Plain: nothing can get in between."""
