@@ -8,7 +8,10 @@ second.
 Dirty from the first byte to the last. What breaks off a request (a cancellation, a deadline) leaves its reply under
 way, and whoever used the connection next would read it; a request without a reply may still be on its way out. The
 wire protocol knows whether a reply is outstanding, the transport whether bytes wait; `core/pool/disposition` decides
-what becomes of such a connection when it is given back.
+what becomes of such a connection when it is given back. It may be parked: then the late reply is read by nobody but
+`on_late_reply`, which learns of a cursor that was opened and of a session that is clean again.
+
+A monitor's connection may have a stream of replies to one hello (`stream()`, `next_reply()`).
 
 The end is told once, through `on_lost`: an idle connection that the server closes, or on which it speaks unasked,
 leaves its pool in that moment.
@@ -17,24 +20,40 @@ leaves its pool in that moment.
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from copy import copy
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from aiomongo_tls.core.wire.op_msg import DocumentSequence, Flags, OpMsg
 from aiomongo_tls.core.wire.protocol import Role, WireProtocol
+from aiomongo_tls.core.wire.states import State
 from aiomongo_tls.deadline import NEVER, Deadline
 from aiomongo_tls.errors import AutoReconnect, InvalidOperation, NetworkTimeout, Phase, PoolClosedError, ProtocolError
 from aiomongo_tls.net import faults
 from aiomongo_tls.net.progress import Progress
 
 if TYPE_CHECKING:
+    from bson import ObjectId
+
     from aiomongo_tls.address import ServerAddress
     from aiomongo_tls.core.auth.hello import StreamDescription
     from aiomongo_tls.net.transport import Transport
     from aiomongo_tls.tls.engine import TLSInfo
 
 _MORE_TO_COME = int(Flags.MORE_TO_COME)
+_EXHAUST_ALLOWED = int(Flags.EXHAUST_ALLOWED)
+
+LateReply = Callable[[bytes | None], None]
+"""What is told of the reply to a request that was broken off: the reply, or None if it will never come."""
+
+
+class Home(Protocol):
+    """Where a connection goes back to: its pool."""
+
+    def check_in(self, connection: Connection) -> None:
+        """Take it back, in whatever state it is. Plain."""
+        ...
 
 
 class Connection:
@@ -49,6 +68,10 @@ class Connection:
         address: the server.
         progress: how far opening it has come; afterwards, what the server did since the last request.
         description: what the server said of itself in its hello, None before.
+        round_trip_time: seconds from the end of the TLS handshake, when hello had left, to its reply; None before.
+        generation: the generation of its pool when it was made; one of an older generation is stale.
+        home: where it goes back to, None for one of no pool.
+        pinned: what holds it beyond one command in load balanced mode: `cursor` or `transaction`; None for nothing.
         on_lost: called once when the connection is lost or closed.
     """
 
@@ -57,6 +80,10 @@ class Connection:
         self.address = address
         self.progress = Progress(address)
         self.description: StreamDescription | None = None
+        self.round_trip_time: float | None = None
+        self.generation = 0
+        self.home: Home | None = None
+        self.pinned: str | None = None
         self.on_lost: Callable[[Connection], None] | None = None
         self._protocol = WireProtocol(Role.CLIENT)
         self._transport: Transport | None = None
@@ -69,6 +96,14 @@ class Connection:
         self._again: Callable[[Connection, Deadline], Awaitable[None]] | None = None
         # Why the connection cannot be used any more.
         self._error: Exception | None = None
+        # Replies of a stream that nobody has read yet; None where there is no stream.
+        self._stream: deque[bytes] | None = None
+        # The reply to a request that was broken off, if it came before anybody could be told.
+        self._unread: bytes | None = None
+        self._on_late_reply: LateReply | None = None
+        # Set while parked: who is told that the connection is clean again, and how many bytes may come until then.
+        self._drained: Callable[[Connection], None] | None = None
+        self._drain_limit = 0
 
     def __repr__(self) -> str:
         if self._error is not None:
@@ -100,6 +135,11 @@ class Connection:
     def is_dirty(self) -> bool:
         """Whether a reply is still to come, or a request still to leave, so that nobody else can use it."""
         return not self._protocol.is_idle or (self._transport is not None and self._transport.has_backlog)
+
+    @property
+    def service_id(self) -> ObjectId | None:
+        """Which service behind a load balancer this is a connection to; None without one, and before hello."""
+        return self.description.service_id if self.description is not None else None
 
     async def request(
         self, body: bytes, sequences: Sequence[DocumentSequence] = (), *, deadline: Deadline = NEVER
@@ -192,6 +232,92 @@ class Connection:
         await self._again(self, deadline)
         return True
 
+    # A request that was broken off
+
+    @property
+    def on_late_reply(self) -> LateReply | None:
+        """What is told, once, of the reply to a request that was broken off: the reply, or None if the connection ends.
+
+        To be set after `request()` has raised and before the connection is given back. If the reply has come
+        meanwhile, it is told at once.
+        """
+        return self._on_late_reply
+
+    @on_late_reply.setter
+    def on_late_reply(self, told: LateReply | None) -> None:
+        self._on_late_reply = told
+        if self._unread is not None or self._error is not None:
+            self._tell_late(self._unread)
+
+    @property
+    def can_drain(self) -> bool:
+        """Whether a late reply is all that stands between this connection and its next user."""
+        return (
+            self._error is None
+            and self._stream is None
+            and self._protocol.state is State.REPLY_DUE
+            and self._transport is not None
+            and not self._transport.has_backlog
+        )
+
+    def drain_late(self, done: Callable[[Connection], None], max_bytes: int) -> None:
+        """Swallow the late reply. If it is too long, the connection is aborted.
+
+        Args:
+            done: called when it has come and the connection is clean again.
+            max_bytes: how many bytes of payload may come until then.
+        """
+        self._drained = done
+        self._drain_limit = max_bytes
+
+    # A stream of replies
+
+    def stream(self, body: bytes) -> None:
+        """Send a command that allows the server a stream of replies (exhaust), each read with `next_reply()`.
+
+        Args:
+            body: the command, a BSON document.
+
+        Raises:
+            AutoReconnect: the connection was lost before.
+            InvalidOperation: a request is under way.
+        """
+        self._check()
+        message = self._protocol.send_request(body, flags=_EXHAUST_ALLOWED)
+        self._stream = deque()
+        self.progress.enter(Phase.REQUEST)
+        if self._transport is not None:
+            self._transport.write(message)
+
+    @property
+    def more_to_come(self) -> bool:
+        """Whether `next_reply()` has something to read or wait for."""
+        return self._stream is not None and (bool(self._stream) or not self._protocol.is_idle)
+
+    async def next_reply(self, deadline: Deadline = NEVER) -> bytes:
+        """The next reply of a stream.
+
+        Args:
+            deadline: when to stop waiting, on the loop's clock.
+
+        Raises:
+            NetworkTimeout: the deadline passed.
+            AutoReconnect: the connection was lost.
+            ProtocolError: what came was not a reply to this request.
+            InvalidOperation: there is no stream, or it has ended.
+        """
+        if self._stream:
+            return self._stream.popleft()
+        self._check()
+        if not self.more_to_come:
+            raise InvalidOperation("the stream of replies has ended")
+        self.progress.enter(Phase.REQUEST)
+        self._reply = asyncio.get_running_loop().create_future()
+        if deadline.is_finite:
+            self._deadline = deadline
+            self._watch(deadline.at)
+        return await self.reply()
+
     def close(self) -> None:
         """End the connection in order, with close_notify. A request that is under way fails."""
         self._end(PoolClosedError("the connection was closed by this client", host=self.address))
@@ -220,15 +346,23 @@ class Connection:
         """Frame a request whose bytes the caller sends; `reply()` waits for what the server says to it."""
         self._check()
         message = self._protocol.send_request(body, sequences)
+        self._unread = None
+        self._stream = None
         self._reply = asyncio.get_running_loop().create_future()
         return message
 
     async def reply(self) -> bytes:
         """Wait for the reply to the request that was begun."""
-        if self._reply is None:
+        reply = self._reply
+        if reply is None:
             raise InvalidOperation("no request is under way")
         try:
-            return await self._reply
+            return await reply
+        except asyncio.CancelledError:
+            if reply.done() and not reply.cancelled() and reply.exception() is None:
+                # It came in the same turn of the loop as the cancellation.
+                self._unread = reply.result()
+            raise
         finally:
             self._reply = None
             self._deadline = NEVER
@@ -283,8 +417,10 @@ class Connection:
             return
         for message in messages:
             reply = message.content
-            if self._reply is not None and not self._reply.done() and isinstance(reply, OpMsg):
-                self._reply.set_result(reply.body)
+            if isinstance(reply, OpMsg):
+                self._replied(reply.body)
+        if self._drained is not None:
+            self._drain(len(data))
 
     def stream_lost(self, error: Exception | None) -> None:
         """End what is under way."""
@@ -298,6 +434,34 @@ class Connection:
                 error = AutoReconnect(str(exc), host=self.address, phase=self.progress.phase)
                 error.__cause__ = exc
         self._end(error)
+
+    def _replied(self, body: bytes) -> None:
+        reply = self._reply
+        if reply is not None and not reply.done():
+            reply.set_result(body)
+        elif self._stream is not None:
+            self._stream.append(body)
+        elif self._on_late_reply is not None:
+            self._tell_late(body)
+        else:
+            # The deadline passed in this very turn of the loop.
+            self._unread = body
+
+    def _tell_late(self, body: bytes | None) -> None:
+        told, self._on_late_reply, self._unread = self._on_late_reply, None, None
+        if told is not None:
+            told(body)
+
+    def _drain(self, size: int) -> None:
+        """Look how far the late reply has come."""
+        done = self._drained
+        self._drain_limit -= size
+        if self._protocol.is_idle:
+            self._drained = None
+            if done is not None:
+                done(self)
+        elif self._drain_limit < 0:
+            self.abort()
 
     def _check(self) -> None:
         if self._error is not None:
@@ -314,6 +478,8 @@ class Connection:
             self._reply.set_exception(copy(error))
             # Nobody may be waiting yet: while TLS is being established, its error is the one that is raised.
             self._reply.exception()
+        self._drained = None
+        self._tell_late(None)
         if self.on_lost is not None:
             self.on_lost(self)
 

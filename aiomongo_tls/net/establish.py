@@ -58,6 +58,8 @@ class Establisher:
         resolver: what looks the host name up.
         connect_timeout: seconds for the whole way, None for no limit.
         database: a database that the user will want to work with, for advice.
+        load_balanced: whether a load balancer is at the other end.
+        monitors: whether the connections only ask the server what it is; they authenticate as nobody.
         computations: does the slow work of authentication, and remembers its results.
         new_nonce: makes the nonces of authentication.
     """
@@ -69,6 +71,8 @@ class Establisher:
     resolver: Resolver
     connect_timeout: float | None = 10.0
     database: str | None = None
+    load_balanced: bool = False
+    monitors: bool = False
     computations: Computations = field(default_factory=Computations)
     new_nonce: Callable[[], str] = new_nonce
 
@@ -110,7 +114,7 @@ class Establisher:
         return error.reason == "tls-closed" and progress.phase is Phase.TLS and progress.received == 0
 
     async def _answers_without_tls(self) -> bool:
-        probe = replace(self, identity=Identity(), credential=None, client=None)
+        probe = replace(self, identity=Identity(), credential=None, client=None, load_balanced=False)
         connection = Connection(self.address, 0)
         try:
             await probe.establish(connection)
@@ -136,8 +140,13 @@ class Establisher:
                 progress=connection.progress,
             )
         )
-        description = await self._carry_on(connection, conversation, await self._reply(connection))
-        connection.opened(description, self._authenticate_again if self.credential is not None else None)
+        loop = asyncio.get_running_loop()
+        sent_at = loop.time()
+        answer = await self._reply(connection)
+        connection.round_trip_time = loop.time() - sent_at
+        description = await self._carry_on(connection, conversation, answer)
+        again = None if self.monitors or self.credential is None else self._authenticate_again
+        connection.opened(description, again)
 
     async def _carry_on(self, connection: Connection, conversation: Conversation[T], answer: Any) -> T:
         """Work off a conversation that is waiting for `answer`; None if it has not begun."""
@@ -191,4 +200,11 @@ class Establisher:
         )
 
     def _opening(self) -> Conversation[StreamDescription]:
-        return opening(self.client, self.credential, self._facts(), new_nonce=self.new_nonce)
+        return opening(
+            self.client,
+            None if self.monitors else self.credential,
+            self._facts(),
+            new_nonce=self.new_nonce,
+            load_balanced=self.load_balanced,
+            monitors=self.monitors,
+        )

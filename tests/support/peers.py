@@ -18,7 +18,7 @@ import trustme
 
 from aiomongo_tls.address import ServerAddress
 from aiomongo_tls.core.options.tls_options import TLSOptions
-from aiomongo_tls.core.wire.protocol import Role, WireProtocol
+from aiomongo_tls.core.wire.protocol import Message, Role, WireProtocol
 from aiomongo_tls.net.dns import Endpoint, Resolver
 from aiomongo_tls.net.transport import Transport
 from aiomongo_tls.tls.engine import TLSEngine
@@ -128,12 +128,19 @@ class Session:
         self.peer = peer
         self.protocol = WireProtocol(Role.SERVER)
         self.transport: Transport | None = None
+        self.messages: list[Message] = []
         self.commands: list[dict[str, Any]] = []
         self.ends: list[Exception | None] = []
+
+    def reply(self, document: Mapping[str, Any], *, flags: int = 0) -> None:
+        """Answer the last message, for a peer whose answer to it was silence."""
+        assert self.transport is not None
+        self.transport.write(self.protocol.send_reply(self.messages[-1], bson.encode(document), flags=flags))
 
     def data_received(self, data: bytes) -> None:
         assert self.transport is not None
         for message in self.protocol.receive_data(data):
+            self.messages.append(message)
             command = bson.decode(message.content.body)  # type: ignore[union-attr]
             self.commands.append(command)
             self.peer.commands.append(command)

@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, cast
 
+from bson import ObjectId
+
 from aiomongo_tls.core.auth.metadata import DRIVER_NAME
 from aiomongo_tls.core.reply import raise_for_reply
 from aiomongo_tls.core.server_type import ServerType
@@ -38,19 +40,41 @@ def hello_command(
     *,
     client: Mapping[str, Any] | None,
     authentication: Mapping[str, Any] | None = None,
+    load_balanced: bool = False,
 ) -> dict[str, Any]:
     """Build the first command of a connection.
 
     Args:
         client: the client document.
         authentication: the fields of who will authenticate on this connection; None on one that only monitors.
+        load_balanced: whether a load balancer is at the other end.
     """
-    # Servers before 4.4 know only the legacy name.
-    command: dict[str, Any] = {"isMaster": 1, "helloOk": True, "backpressure": _BACKPRESSURE}
+    # Servers before 4.4 know only the legacy name; those that can be behind a load balancer are newer.
+    command: dict[str, Any] = {"hello": 1} if load_balanced else {"isMaster": 1}
+    command |= {"helloOk": True, "backpressure": _BACKPRESSURE}
+    if load_balanced:
+        command["loadBalanced"] = True
     if client is not None:
         command["client"] = client
     command["compression"] = []
     return command | dict(authentication or {})
+
+
+def heartbeat_command(
+    *, hello_ok: bool, topology_version: Mapping[str, Any] | None = None, max_await_time: float = 0.0
+) -> dict[str, Any]:
+    """Build a later hello of a connection: it says nothing of the client again.
+
+    Args:
+        hello_ok: whether the server knows the name `hello`.
+        topology_version: the topology version that is known; the server waits until it has a newer one. None: it
+            answers at once.
+        max_await_time: seconds that it waits at most.
+    """
+    command: dict[str, Any] = {"hello": 1} if hello_ok else {"isMaster": 1, "helloOk": True}
+    if topology_version is not None:
+        command |= {"topologyVersion": topology_version, "maxAwaitTimeMS": int(max_await_time * 1000)}
+    return command
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +94,7 @@ class StreamDescription:
         logical_session_timeout_minutes: how long a session may be idle; None: the server has no sessions.
         connection_id: the server's number for this connection, as in its log.
         set_name: the replica set's name.
+        service_id: which service behind the load balancer answers; None without one.
         hello_ok: whether later hellos may be called `hello`.
         speculative_reply: the reply to the speculative authentication, if there was one and nobody has used it yet.
         hello: the whole reply, except for `speculativeAuthenticate`.
@@ -85,6 +110,7 @@ class StreamDescription:
     logical_session_timeout_minutes: int | None = None
     connection_id: int | None = None
     set_name: str | None = None
+    service_id: ObjectId | None = None
     hello_ok: bool = False
     speculative_reply: Mapping[str, Any] | None = field(default=None, repr=False)
     hello: Mapping[str, Any] = field(default_factory=dict[str, Any], repr=False)
@@ -98,14 +124,13 @@ def parse_hello(reply: Mapping[str, Any], *, host: ServerAddress | None = None) 
         host: the server that sent it.
 
     Raises:
-        ConfigurationError: the server is too old or too new for this version of the package.
         ProtocolError: a field has a type or value that it cannot have.
         OperationFailure: the server answered with an error.
         NotPrimaryError: the server is going away.
     """
     raise_for_reply(reply, host=host)
     defaults = _DEFAULTS
-    description = StreamDescription(
+    return StreamDescription(
         address=host,
         server_type=_server_type(reply),
         min_wire_version=_integer(reply, "minWireVersion", low=0, default=0),
@@ -116,18 +141,22 @@ def parse_hello(reply: Mapping[str, Any], *, host: ServerAddress | None = None) 
         logical_session_timeout_minutes=_optional_integer(reply, "logicalSessionTimeoutMinutes", _MAX_INT32),
         connection_id=_optional_integer(reply, "connectionId", _MAX_INT64),
         set_name=_optional_text(reply, "setName"),
+        service_id=_optional_object_id(reply, "serviceId"),
         hello_ok=_flag(reply, "helloOk"),
         speculative_reply=_optional_document(reply, "speculativeAuthenticate"),
         hello=MappingProxyType({name: value for name, value in reply.items() if name != "speculativeAuthenticate"}),
     )
-    _check_compatible(description)
-    return description
 
 
 _DEFAULTS = StreamDescription()
 
 
-def _check_compatible(description: StreamDescription) -> None:
+def check_compatible(description: StreamDescription) -> None:
+    """See to it that the server and this version of the package have a wire version in common.
+
+    Raises:
+        ConfigurationError: the server is too old or too new.
+    """
     server = f"server at {description.address}" if description.address is not None else "the server"
     if description.min_wire_version > MAX_WIRE_VERSION:
         raise ConfigurationError(
@@ -186,6 +215,13 @@ def _optional_text(reply: Mapping[str, Any], name: str) -> str | None:
     value = reply.get(name)
     if value is not None and not isinstance(value, str):
         raise _unexpected(name, value, "a string")
+    return value
+
+
+def _optional_object_id(reply: Mapping[str, Any], name: str) -> ObjectId | None:
+    value = reply.get(name)
+    if value is not None and not isinstance(value, ObjectId):
+        raise _unexpected(name, value, "an ObjectId")
     return value
 
 

@@ -10,10 +10,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from aiomongo_tls.core.auth.conversation import CommandDocument, Conversation
-from aiomongo_tls.core.auth.hello import StreamDescription, hello_command, parse_hello
+from aiomongo_tls.core.auth.hello import StreamDescription, check_compatible, hello_command, parse_hello
 from aiomongo_tls.core.auth.mechanisms import authentication_of
 from aiomongo_tls.core.server_type import ServerType
-from aiomongo_tls.errors import Phase
+from aiomongo_tls.errors import ConfigurationError, Phase
 
 if TYPE_CHECKING:
     from aiomongo_tls.core.auth.facts import ConnectionFacts
@@ -27,6 +27,8 @@ def opening(
     facts: ConnectionFacts,
     *,
     new_nonce: NewNonce,
+    load_balanced: bool = False,
+    monitors: bool = False,
 ) -> Conversation[StreamDescription]:
     """Open a connection: the first command depends on nothing that the peer says.
 
@@ -35,6 +37,8 @@ def opening(
         credential: who to authenticate as; None for nobody, and for connections that only monitor.
         facts: what is known about the connection.
         new_nonce: makes text that nobody can foresee.
+        load_balanced: whether a load balancer is at the other end.
+        monitors: whether the connection only asks the server what it is: then an incompatible one is described too.
 
     Returns:
         The description of the server, once the connection may be used.
@@ -50,9 +54,17 @@ def opening(
     command = hello_command(
         client=client,
         authentication=authentication.hello_fields() if authentication is not None else None,
+        load_balanced=load_balanced,
     )
     reply = yield CommandDocument("admin", command, Phase.HELLO)
     description = parse_hello(reply, host=facts.host)
+    if not monitors:
+        check_compatible(description)
+    if load_balanced and description.service_id is None:
+        raise ConfigurationError(
+            "Driver attempted to initialize in load balancing mode, but the server does not support this mode."
+            f" ({facts.host} sent no serviceId; is there a load balancer in front of MongoDB 5.0 or newer?)"
+        )
     # An arbiter has no users.
     if authentication is not None and description.server_type is not ServerType.RS_ARBITER:
         yield from authentication.converse(description)

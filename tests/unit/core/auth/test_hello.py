@@ -13,7 +13,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aiomongo_tls.address import ServerAddress
-from aiomongo_tls.core.auth.hello import MAX_WIRE_VERSION, MIN_WIRE_VERSION, hello_command, parse_hello
+from aiomongo_tls.core.auth.hello import (
+    MAX_WIRE_VERSION,
+    MIN_WIRE_VERSION,
+    check_compatible,
+    heartbeat_command,
+    hello_command,
+    parse_hello,
+)
 from aiomongo_tls.core.server_type import ServerType
 from aiomongo_tls.errors import ConfigurationError, MongoError, NotPrimaryError, OperationFailure, ProtocolError
 
@@ -34,6 +41,22 @@ class TestCommand:
             ("client", {"driver": {}}),
             ("compression", []),
         ]
+
+    def test_behind_a_load_balancer(self):
+        """A load balancer is told what we take it for; the name is the new one, as every server behind one knows it."""
+        command = hello_command(client=None, load_balanced=True)
+        assert list(command)[0] == "hello"
+        assert command["loadBalanced"] is True
+
+    def test_heartbeats_say_nothing_of_the_client(self):
+        """A later hello carries the topology version, if the server is to wait for news, and nothing else."""
+        assert heartbeat_command(hello_ok=False) == {"isMaster": 1, "helloOk": True}
+        version = {"processId": bson.ObjectId(), "counter": bson.Int64(4)}
+        assert heartbeat_command(hello_ok=True, topology_version=version, max_await_time=10.0) == {
+            "hello": 1,
+            "topologyVersion": version,
+            "maxAwaitTimeMS": 10_000,
+        }
 
     def test_speculation(self):
         """With a credential the authentication goes along, without one it does not."""
@@ -142,6 +165,10 @@ class TestDescription:
         }
 
 
+def check(reply: Mapping[str, Any], *, host: ServerAddress | None = None) -> None:
+    check_compatible(parse_hello(reply, host=host))
+
+
 class TestCompatibility:
     """Wire versions in common."""
 
@@ -152,12 +179,12 @@ class TestCompatibility:
     @pytest.mark.parametrize(("low", "high"), [(0, 8), (0, 25), (8, 29), (29, 29), (29, 999), (0, 999)])
     def test_overlap(self, low: int, high: int):
         """One version in common is enough."""
-        parse_hello({"ok": 1, "minWireVersion": low, "maxWireVersion": high})
+        check({"ok": 1, "minWireVersion": low, "maxWireVersion": high})
 
     def test_server_too_old(self):
         """An old server is named with its version, ours, and the mend."""
         with pytest.raises(ConfigurationError) as info:
-            parse_hello({"ok": 1, "maxWireVersion": 7}, host=HOST)
+            check({"ok": 1, "maxWireVersion": 7}, host=HOST)
         assert str(info.value) == (
             "server at db.example.net:27018 reports wire version 7, "
             "but this version of aiomongo_tls requires at least 8 (MongoDB 4.2); upgrade the server"
@@ -166,7 +193,7 @@ class TestCompatibility:
     def test_server_too_new(self):
         """A server that has dropped our versions is named likewise."""
         with pytest.raises(ConfigurationError) as info:
-            parse_hello({"ok": 1, "minWireVersion": 30, "maxWireVersion": 40}, host=HOST)
+            check({"ok": 1, "minWireVersion": 30, "maxWireVersion": 40}, host=HOST)
         assert str(info.value) == (
             "server at db.example.net:27018 requires wire version 30, "
             "but this version of aiomongo_tls only supports up to 29; use a newer aiomongo_tls"
@@ -175,7 +202,7 @@ class TestCompatibility:
     def test_no_version_at_all(self):
         """Versions that are not given are 0, which is too old."""
         with pytest.raises(ConfigurationError, match="the server reports wire version 0"):
-            parse_hello({"ok": 1})
+            check({"ok": 1})
 
 
 class TestRefusals:
