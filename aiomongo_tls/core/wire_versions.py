@@ -28,11 +28,11 @@ def incompatibility(server: str, min_wire_version: int, max_wire_version: int) -
     if min_wire_version > MAX_WIRE_VERSION:
         return (
             f"{server} requires wire version {min_wire_version}, but this version of {_DRIVER} only supports up to "
-            f"{MAX_WIRE_VERSION}."
+            f"{MAX_WIRE_VERSION}. Use a newer {_DRIVER}."
         )
     if max_wire_version < MIN_WIRE_VERSION:
         return (
             f"{server} reports wire version {max_wire_version}, but this version of {_DRIVER} requires at least "
-            f"{MIN_WIRE_VERSION} ({_MIN_SERVER})."
+            f"{MIN_WIRE_VERSION} ({_MIN_SERVER}). Upgrade the server."
         )
     return None

@@ -12,28 +12,30 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
-from bson import ObjectId
-
-from aiomongo_tls.core.auth.metadata import DRIVER_NAME
+from aiomongo_tls.core.hello_fields import (
+    MAX_INT32,
+    MAX_INT64,
+    flag,
+    integer,
+    optional_document,
+    optional_integer,
+    optional_object_id,
+    optional_text,
+    server_type,
+)
 from aiomongo_tls.core.reply import raise_for_reply
 from aiomongo_tls.core.server_type import ServerType
-from aiomongo_tls.errors import ConfigurationError, ProtocolError
+from aiomongo_tls.core.wire_versions import incompatibility
+from aiomongo_tls.errors import ConfigurationError
 
 if TYPE_CHECKING:
+    from bson import ObjectId
+
     from aiomongo_tls.address import ServerAddress
 
-MIN_WIRE_VERSION = 8
-"""The oldest wire version that we speak: MongoDB 4.2."""
-
-MAX_WIRE_VERSION = 29
-"""The newest wire version that we know."""
-
-_MIN_SERVER = "MongoDB 4.2"
 _BACKPRESSURE = "2"
-_MAX_INT32 = 2**31 - 1
-_MAX_INT64 = 2**63 - 1
 
 
 def hello_command(
@@ -132,18 +134,18 @@ def parse_hello(reply: Mapping[str, Any], *, host: ServerAddress | None = None) 
     defaults = _DEFAULTS
     return StreamDescription(
         address=host,
-        server_type=_server_type(reply),
-        min_wire_version=_integer(reply, "minWireVersion", low=0, default=0),
-        max_wire_version=_integer(reply, "maxWireVersion", low=0, default=0),
-        max_bson_object_size=_integer(reply, "maxBsonObjectSize", low=1, default=defaults.max_bson_object_size),
-        max_message_size_bytes=_integer(reply, "maxMessageSizeBytes", low=1, default=defaults.max_message_size_bytes),
-        max_write_batch_size=_integer(reply, "maxWriteBatchSize", low=1, default=defaults.max_write_batch_size),
-        logical_session_timeout_minutes=_optional_integer(reply, "logicalSessionTimeoutMinutes", _MAX_INT32),
-        connection_id=_optional_integer(reply, "connectionId", _MAX_INT64),
-        set_name=_optional_text(reply, "setName"),
-        service_id=_optional_object_id(reply, "serviceId"),
-        hello_ok=_flag(reply, "helloOk"),
-        speculative_reply=_optional_document(reply, "speculativeAuthenticate"),
+        server_type=server_type(reply),
+        min_wire_version=integer(reply, "minWireVersion", low=0, default=0),
+        max_wire_version=integer(reply, "maxWireVersion", low=0, default=0),
+        max_bson_object_size=integer(reply, "maxBsonObjectSize", low=1, default=defaults.max_bson_object_size),
+        max_message_size_bytes=integer(reply, "maxMessageSizeBytes", low=1, default=defaults.max_message_size_bytes),
+        max_write_batch_size=integer(reply, "maxWriteBatchSize", low=1, default=defaults.max_write_batch_size),
+        logical_session_timeout_minutes=optional_integer(reply, "logicalSessionTimeoutMinutes", MAX_INT32),
+        connection_id=optional_integer(reply, "connectionId", MAX_INT64),
+        set_name=optional_text(reply, "setName"),
+        service_id=optional_object_id(reply, "serviceId"),
+        hello_ok=flag(reply, "helloOk"),
+        speculative_reply=optional_document(reply, "speculativeAuthenticate"),
         hello=MappingProxyType({name: value for name, value in reply.items() if name != "speculativeAuthenticate"}),
     )
 
@@ -157,82 +159,7 @@ def check_compatible(description: StreamDescription) -> None:
     Raises:
         ConfigurationError: the server is too old or too new.
     """
-    server = f"server at {description.address}" if description.address is not None else "the server"
-    if description.min_wire_version > MAX_WIRE_VERSION:
-        raise ConfigurationError(
-            f"{server} requires wire version {description.min_wire_version}, but this version of {DRIVER_NAME} only "
-            f"supports up to {MAX_WIRE_VERSION}; use a newer {DRIVER_NAME}"
-        )
-    if description.max_wire_version < MIN_WIRE_VERSION:
-        raise ConfigurationError(
-            f"{server} reports wire version {description.max_wire_version}, but this version of {DRIVER_NAME} requires "
-            f"at least {MIN_WIRE_VERSION} ({_MIN_SERVER}); upgrade the server"
-        )
-
-
-def _server_type(reply: Mapping[str, Any]) -> ServerType:
-    """The table in "Parsing a hello or legacy hello response"."""
-    if _flag(reply, "isreplicaset"):
-        return ServerType.RS_GHOST
-    if reply.get("msg") == "isdbgrid":
-        return ServerType.MONGOS
-    if reply.get("setName") is None:
-        return ServerType.STANDALONE
-    if _flag(reply, "hidden"):
-        return ServerType.RS_OTHER
-    if _flag(reply, "isWritablePrimary") or _flag(reply, "ismaster"):
-        return ServerType.RS_PRIMARY
-    if _flag(reply, "secondary"):
-        return ServerType.RS_SECONDARY
-    return ServerType.RS_ARBITER if _flag(reply, "arbiterOnly") else ServerType.RS_OTHER
-
-
-def _flag(reply: Mapping[str, Any], name: str) -> bool:
-    value = reply.get(name, False)
-    # mongod sends booleans; a number is what shells and proxies make of them.
-    if not isinstance(value, (bool, int, float)):
-        raise _unexpected(name, value, "a boolean")
-    return bool(value)
-
-
-def _integer(reply: Mapping[str, Any], name: str, *, low: int, default: int) -> int:
-    value = _optional_integer(reply, name, _MAX_INT32, low)
-    return default if value is None else value
-
-
-def _optional_integer(reply: Mapping[str, Any], name: str, high: int, low: int = 0) -> int | None:
-    value = reply.get(name)
-    if value is None:
-        return None
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
-        raise _unexpected(name, value, f"an integer from {low} to {high}")
-    return int(value)
-
-
-def _optional_text(reply: Mapping[str, Any], name: str) -> str | None:
-    value = reply.get(name)
-    if value is not None and not isinstance(value, str):
-        raise _unexpected(name, value, "a string")
-    return value
-
-
-def _optional_object_id(reply: Mapping[str, Any], name: str) -> ObjectId | None:
-    value = reply.get(name)
-    if value is not None and not isinstance(value, ObjectId):
-        raise _unexpected(name, value, "an ObjectId")
-    return value
-
-
-def _optional_document(reply: Mapping[str, Any], name: str) -> Mapping[str, Any] | None:
-    value: object = reply.get(name)
-    if value is None:
-        return None
-    if not isinstance(value, Mapping):
-        raise _unexpected(name, value, "a document")
-    return cast(Mapping[str, Any], value)
-
-
-def _unexpected(name: str, value: object, expected: str) -> ProtocolError:
-    return ProtocolError(f"the reply to hello has {name} = {repr(value)[:60]}, expected {expected}")
+    server = f"Server at {description.address}" if description.address is not None else "The server"
+    reason = incompatibility(server, description.min_wire_version, description.max_wire_version)
+    if reason is not None:
+        raise ConfigurationError(reason)

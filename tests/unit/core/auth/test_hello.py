@@ -14,14 +14,13 @@ from hypothesis import strategies as st
 
 from aiomongo_tls.address import ServerAddress
 from aiomongo_tls.core.auth.hello import (
-    MAX_WIRE_VERSION,
-    MIN_WIRE_VERSION,
     check_compatible,
     heartbeat_command,
     hello_command,
     parse_hello,
 )
 from aiomongo_tls.core.server_type import ServerType
+from aiomongo_tls.core.wire_versions import MAX_WIRE_VERSION, MIN_WIRE_VERSION
 from aiomongo_tls.errors import ConfigurationError, MongoError, NotPrimaryError, OperationFailure, ProtocolError
 
 HOST = ServerAddress("db.example.net", 27018)
@@ -45,7 +44,7 @@ class TestCommand:
     def test_behind_a_load_balancer(self):
         """A load balancer is told what we take it for; the name is the new one, as every server behind one knows it."""
         command = hello_command(client=None, load_balanced=True)
-        assert list(command)[0] == "hello"
+        assert next(iter(command)) == "hello"
         assert command["loadBalanced"] is True
 
     def test_heartbeats_say_nothing_of_the_client(self):
@@ -186,8 +185,8 @@ class TestCompatibility:
         with pytest.raises(ConfigurationError) as info:
             check({"ok": 1, "maxWireVersion": 7}, host=HOST)
         assert str(info.value) == (
-            "server at db.example.net:27018 reports wire version 7, "
-            "but this version of aiomongo_tls requires at least 8 (MongoDB 4.2); upgrade the server"
+            "Server at db.example.net:27018 reports wire version 7, "
+            "but this version of aiomongo_tls requires at least 8 (MongoDB 4.2). Upgrade the server."
         )
 
     def test_server_too_new(self):
@@ -195,13 +194,13 @@ class TestCompatibility:
         with pytest.raises(ConfigurationError) as info:
             check({"ok": 1, "minWireVersion": 30, "maxWireVersion": 40}, host=HOST)
         assert str(info.value) == (
-            "server at db.example.net:27018 requires wire version 30, "
-            "but this version of aiomongo_tls only supports up to 29; use a newer aiomongo_tls"
+            "Server at db.example.net:27018 requires wire version 30, "
+            "but this version of aiomongo_tls only supports up to 29. Use a newer aiomongo_tls."
         )
 
     def test_no_version_at_all(self):
         """Versions that are not given are 0, which is too old."""
-        with pytest.raises(ConfigurationError, match="the server reports wire version 0"):
+        with pytest.raises(ConfigurationError, match="The server reports wire version 0"):
             check({"ok": 1})
 
 
