@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ from aiomongo_tls.core.options.tls_options import TLSOptions
 if TYPE_CHECKING:
     from aiomongo_tls.core.options.credential import MongoCredential
     from aiomongo_tls.core.options.driver_info import DriverInfo
+    from aiomongo_tls.core.options.srv_options import SRVOptions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,7 +26,8 @@ class ClientOptions:
     """The options of one client. Made by `core.uri.resolve.resolve()`; times are seconds, None for no limit.
 
     Args:
-        seeds: the servers to start from.
+        seeds: the servers to start from; none for mongodb+srv until they are looked up.
+        srv: how to look them up, None unless the scheme is mongodb+srv.
         database: the database in the URI's path, what `get_default_database()` returns.
         app_name: `appName`, what the server logs for this program.
         tls: the TLS options.
@@ -49,11 +52,14 @@ class ClientOptions:
         max_adaptive_retries: `maxAdaptiveRetries`, retries of an operation that an overloaded server turned away.
         enable_overload_retargeting: `enableOverloadRetargeting`.
         driver: the library that is built on this one.
+        server_selector: `server_selector`, takes its pick of the suitable servers.
+        event_listeners: `event_listeners`, who is told of what happens.
         tls_fail_fast: `tlsFailFast`: permanent TLS and authentication faults are raised at once instead of being
             waited out.
     """
 
     seeds: tuple[ServerAddress, ...] = (ServerAddress("localhost"),)
+    srv: SRVOptions | None = None
     database: str | None = None
     app_name: str | None = None
     tls: TLSOptions = field(default_factory=TLSOptions)
@@ -78,4 +84,13 @@ class ClientOptions:
     max_adaptive_retries: int = 2
     enable_overload_retargeting: bool = False
     driver: DriverInfo | None = None
+    server_selector: Callable[[list[Any]], list[Any]] | None = None
+    event_listeners: tuple[object, ...] = ()
     tls_fail_fast: bool = True
+
+    @property
+    def origin(self) -> str:
+        """Where the client was told to find its servers, for messages: `db1:27017,db2:27017`, `mongodb+srv://name`."""
+        if self.srv is not None:
+            return f"mongodb+srv://{self.srv.host}"
+        return ",".join(str(seed) for seed in self.seeds)

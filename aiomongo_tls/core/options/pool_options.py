@@ -15,6 +15,8 @@ class PoolOptions:
         max_connecting: `maxConnecting`, connections to one server that are being opened at the same time.
         max_idle_time: `maxIdleTimeMS` in seconds, after which an unused connection is closed; None for never.
         wait_queue_timeout: `waitQueueTimeoutMS` in seconds, the longest wait for a connection; None for no limit.
+        drain_timeout: `drainTimeoutMS` in seconds, how long a connection waits for the reply to an operation that was
+            given up; 0 to close it at once.
     """
 
     max_pool_size: int = 100
@@ -22,3 +24,4 @@ class PoolOptions:
     max_connecting: int = 2
     max_idle_time: float | None = None
     wait_queue_timeout: float | None = None
+    drain_timeout: float = 5.0

@@ -11,7 +11,9 @@ from aiomongo_tls.core.options.concerns import ReadConcern, WriteConcern
 from aiomongo_tls.core.options.monitoring_options import MonitoringOptions
 from aiomongo_tls.core.options.pool_options import PoolOptions
 from aiomongo_tls.core.options.read_preference import MODES, Primary, ReadPreference
+from aiomongo_tls.core.options.srv_options import TXT_OPTIONS, SRVOptions
 from aiomongo_tls.core.options.tls_options import TLSOptions
+from aiomongo_tls.core.uri.value_kinds import ascii_domain
 from aiomongo_tls.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -32,12 +34,14 @@ def build(parts: Parts, settings: Settings, credential: MongoCredential | None, 
         tls: whether TLS is on, which other options than `tls` may say.
 
     Raises:
-        ConfigurationError: values that are fine alone do not make a read preference or codec options.
+        ConfigurationError: values that are fine alone do not make a read preference or codec options, or the name of
+            a mongodb+srv URI is none that DNS could have.
     """
     groups = _landed(settings)
     groups["tls"]["enabled"] = tls
     return ClientOptions(
-        seeds=parts.hosts,
+        seeds=() if parts.is_srv else tuple(dict.fromkeys(parts.hosts)),
+        srv=_srv(parts, settings, groups["srv"]) if parts.is_srv else None,
         database=parts.database,
         credential=credential,
         tls=TLSOptions(**groups["tls"]),
@@ -52,7 +56,7 @@ def build(parts: Parts, settings: Settings, credential: MongoCredential | None, 
 
 
 def _landed(settings: Settings) -> dict[str, dict[str, Any]]:
-    names = ("tls", "pool", "monitoring", "read_preference", "read_concern", "write_concern", "codec_options")
+    names = ("tls", "pool", "monitoring", "srv", "read_preference", "read_concern", "write_concern", "codec_options")
     groups: dict[str, dict[str, Any]] = {name: {} for name in (_CLIENT, "credential", *names)}
     for setting in settings.by_name.values():
         value = setting.option.kind.land(setting.value)
@@ -62,6 +66,13 @@ def _landed(settings: Settings) -> dict[str, dict[str, Any]]:
             # Only switches share a field; what one of them switched on, another does not switch off.
             group[field] = group.get(field) or value
     return groups
+
+
+def _srv(parts: Parts, settings: Settings, values: dict[str, Any]) -> SRVOptions:
+    host = ascii_domain(parts.hosts[0].host)
+    if host is None:
+        raise ConfigurationError("the host of the mongodb+srv:// URI is no DNS name: a part is empty or too long")
+    return SRVOptions(host=host, given=frozenset(name for name in TXT_OPTIONS if name in settings), **values)
 
 
 def _read_preference(

@@ -64,6 +64,12 @@ _RULES: Final[tuple[tuple[str, Callable[[Facts], bool]], ...]] = (
         "minPoolSize is greater than maxPoolSize",
         lambda f: f.values.get("minPoolSize", 0) > (f.values.get("maxPoolSize", 100) or f.values.get("minPoolSize", 0)),
     ),
+    # Ours, for PyMongo's options: a bound on something that does not happen.
+    (
+        "srvAllowedHostsSuffix goes with mongodb+srv:// only",
+        lambda f: f.given("srvAllowedHostsSuffix") and not f.is_srv,
+    ),
+    ("srv_host_validator goes with mongodb+srv:// only", lambda f: f.given("srv_host_validator") and not f.is_srv),
     # Ours: a revocation list that nothing looks at.
     ("tlsCRLFile and tlsInsecure=true contradict each other", lambda f: f.given("tlsCRLFile") and f.on("tlsInsecure")),
     (

@@ -22,7 +22,14 @@ from aiomongo_tls.core.uri.kinds import (
     text,
 )
 from aiomongo_tls.core.uri.option import Former, Option, Repeat, Support
-from aiomongo_tls.core.uri.value_kinds import COMPRESSORS, DATETIME_CONVERSION, TAG_SETS, UUID_REPRESENTATION, W
+from aiomongo_tls.core.uri.value_kinds import (
+    COMPRESSORS,
+    DATETIME_CONVERSION,
+    EVENT_LISTENERS,
+    TAG_SETS,
+    UUID_REPRESENTATION,
+    W,
+)
 
 _DOCUMENT_CLASS: Final = object_like(
     "a class such as dict", lambda value, _remark: value if callable(value) else UNUSABLE
@@ -76,15 +83,14 @@ READS_AND_WRITES: Final = (
         strict=True,
     ),
     Option("fsync", BOOLEAN, None, "write_concern.fsync", "An old relative of journal."),
-    Option("retryReads", BOOLEAN, True, "retry_reads", "Repeat a failed read once.", support=Support.PENDING),
-    Option("retryWrites", BOOLEAN, True, "retry_writes", "Repeat a failed write once.", support=Support.PENDING),
+    Option("retryReads", BOOLEAN, True, "retry_reads", "Repeat a failed read once."),
+    Option("retryWrites", BOOLEAN, True, "retry_writes", "Repeat a failed write once."),
     Option(
         "maxAdaptiveRetries",
         integer(),
         2,
         "max_adaptive_retries",
         "Retries of what an overloaded server turned away.",
-        support=Support.PENDING,
     ),
     Option(
         "enableOverloadRetargeting",
@@ -92,7 +98,6 @@ READS_AND_WRITES: Final = (
         False,
         "enable_overload_retargeting",
         "Retry at another server what an overloaded one turned away.",
-        support=Support.PENDING,
     ),
 )
 
@@ -184,7 +189,13 @@ PYMONGO: Final = (
     ),
     Option("server_api", ANY_OBJECT, None, "", "The Stable API.", keyword_only=True, support=Support.REFUSED),
     Option(
-        "event_listeners", ANY_OBJECT, None, "", "Listeners for events.", keyword_only=True, support=Support.REFUSED
+        "event_listeners",
+        EVENT_LISTENERS,
+        None,
+        "event_listeners",
+        "Who is told what happens in pools and to servers: ConnectionPoolListener, ServerListener, "
+        "ServerHeartbeatListener, TopologyListener. CommandListener is not here yet.",
+        keyword_only=True,
     ),
     Option(
         "auto_encryption_opts",

@@ -16,6 +16,12 @@ if TYPE_CHECKING:
 
     from bson.codec_options import TypeRegistry
 
+    from aiomongo_tls.core.events.listeners import (
+        ConnectionPoolListener,
+        ServerHeartbeatListener,
+        ServerListener,
+        TopologyListener,
+    )
     from aiomongo_tls.core.options.driver_info import DriverInfo
     from aiomongo_tls.core.options.read_preference import ReadPreference, TagSets
     from aiomongo_tls.core.options.tls_options import Password, TLSSource
@@ -78,6 +84,7 @@ class ConnectOptions(TypedDict, total=False):
     maxConnecting: int | None
     maxIdleTimeMS: float | None
     waitQueueTimeoutMS: float | None
+    drainTimeoutMS: float | None
 
     # Servers
     directConnection: bool | None
@@ -86,12 +93,12 @@ class ConnectOptions(TypedDict, total=False):
     srvServiceName: str | None
     srvMaxHosts: int | None
     srvAllowedHostsSuffix: str | None
-    srv_host_validator: Any
+    srv_host_validator: Callable[[str], bool] | None
     heartbeatFrequencyMS: float | None
     serverMonitoringMode: Literal["auto", "stream", "poll"] | None
     localThresholdMS: float | None
     serverSelectionTryOnce: bool | None
-    server_selector: Any
+    server_selector: Callable[[list[Any]], list[Any]] | None
     proxyHost: str | None
     proxyPort: int | None
     proxyUsername: str | None
@@ -112,6 +119,11 @@ class ConnectOptions(TypedDict, total=False):
     maxAdaptiveRetries: int | None
     enableOverloadRetargeting: bool | None
 
+    # Events
+    event_listeners: (
+        Sequence[ConnectionPoolListener | ServerListener | ServerHeartbeatListener | TopologyListener] | None
+    )
+
     # Messages
     appname: str | None
     appName: str | None
@@ -131,7 +143,6 @@ class ConnectOptions(TypedDict, total=False):
     # PyMongo's, refused with a word on what to do instead
     connect: bool | None
     server_api: Any
-    event_listeners: Any
     auto_encryption_opts: Any
 
     # Former names, which warn

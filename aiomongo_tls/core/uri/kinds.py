@@ -183,6 +183,7 @@ def object_like(expected: str, take: Callable[[Any, Remark], Any]) -> Kind:
 
 
 ANY_OBJECT: Final = object_like("an object", lambda value, _remark: value)
+FUNCTION: Final = object_like("a function", lambda value, _remark: value if callable(value) else UNUSABLE)
 
 
 def _check_file(value: Any, _remark: Remark) -> Any:

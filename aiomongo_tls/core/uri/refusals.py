@@ -36,22 +36,17 @@ _NEED_TLS: Final = (
 )
 _ADVICE: Final = {
     "connect": "write `await AsyncClient.connect(...)` to connect at once",
-    "replicaSet": "leave it out and name one member, with directConnection=true",
     "compressors": "messages are not compressed yet",
     "serverSelectionTryOnce": "it is for single-threaded drivers",
 }
 
 
-def refuse_not_here(settings: Settings, notices: Notices, *, hosts: int, is_srv: bool) -> None:
+def refuse_not_here(settings: Settings, notices: Notices) -> None:
     """Refuse what is not implemented, and warn of what is ignored.
 
     Raises:
-        ConfigurationError: an option, a scheme or a number of hosts is not supported yet.
+        ConfigurationError: an option is not supported yet.
     """
-    if is_srv:
-        raise ConfigurationError("mongodb+srv:// is not supported yet; write mongodb:// and the name of one host")
-    if hosts > 1:
-        raise ConfigurationError(f"{hosts} hosts are named, and several hosts are not supported yet; name one of them")
     for name, setting in settings.by_name.items():
         option = OPTIONS[name]
         # The value that an option has anyway asks for nothing.
@@ -97,27 +92,35 @@ def refuse_damaged(uri: Settings, keywords: Settings) -> None:
             )
 
 
-def is_tls(settings: Settings) -> bool:
+def is_tls(settings: Settings, *, is_srv: bool) -> bool:
     """Whether the options turn TLS on.
+
+    Args:
+        settings: the options.
+        is_srv: whether the scheme is mongodb+srv, which means TLS unless the options say otherwise.
 
     Raises:
         ConfigurationError: `tls=false` stands beside an option that turns it on.
     """
     implying = [name for name in IMPLY_TLS if name in settings]
     if "tls" not in settings:
-        return bool(implying)
+        return is_srv or bool(implying)
     if implying and not settings.value("tls"):
         raise ConfigurationError(f"tls=false contradicts {implying[0]}; leave one of them out")
     return bool(settings.value("tls"))
 
 
-def refuse_downgrades(settings: Settings, credential: MongoCredential | None) -> None:
+def refuse_downgrades(settings: Settings, credential: MongoCredential | None, *, tls: bool) -> None:
     """Refuse options that would quietly give less security than they seem to.
+
+    Args:
+        settings: the options.
+        credential: who the client is.
+        tls: whether TLS is on.
 
     Raises:
         ConfigurationError: they would.
     """
-    tls = is_tls(settings)
     for name in _NEED_TLS:
         # An explicit tls=false beside "do verify" is odd but takes nothing away.
         if name in settings and not tls and (settings.value(name) or "tls" not in settings):

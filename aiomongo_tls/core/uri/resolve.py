@@ -55,10 +55,11 @@ def resolve(host: str | Sequence[str] | None, options: Mapping[str, Any]) -> Cli
         properties=settings.value("authMechanismProperties", {}),
     )
     refuse_damaged(parts.settings, keywords)
-    refuse_not_here(settings, notices, hosts=len(parts.hosts), is_srv=parts.is_srv)
+    refuse_not_here(settings, notices)
     refuse_mechanism(credential)
-    refuse_downgrades(settings, credential)
-    resolved = build(parts, settings, credential, tls=is_tls(settings))
+    tls = is_tls(settings, is_srv=parts.is_srv)
+    refuse_downgrades(settings, credential, tls=tls)
+    resolved = build(parts, settings, credential, tls=tls)
     notices.emit()
     return resolved
 

@@ -6,8 +6,9 @@ from dataclasses import replace
 from typing import Final
 
 from aiomongo_tls.core.options.monitoring_options import ServerMonitoringMode
-from aiomongo_tls.core.uri.kinds import ANY_OBJECT, BOOLEAN, INT64_MAX, SECRET_TEXT, TEXT, integer, milliseconds, one_of
+from aiomongo_tls.core.uri.kinds import BOOLEAN, FUNCTION, INT64_MAX, SECRET_TEXT, TEXT, integer, milliseconds, one_of
 from aiomongo_tls.core.uri.option import Option, Repeat, Support
+from aiomongo_tls.core.uri.value_kinds import HOSTS_SUFFIX, SERVICE_NAME
 
 TIMEOUTS: Final = (
     Option(
@@ -44,40 +45,45 @@ POOL: Final = (
     Option("maxConnecting", integer(1), 2, "pool.max_connecting", "Connections that are being opened at a time."),
     Option("maxIdleTimeMS", milliseconds(), None, "pool.max_idle_time", "An unused connection is closed after this."),
     Option("waitQueueTimeoutMS", milliseconds(), None, "pool.wait_queue_timeout", "The longest wait for a connection."),
+    Option(
+        "drainTimeoutMS",
+        milliseconds(zero_is_none=False),
+        5000,
+        "pool.drain_timeout",
+        "How long a connection waits for the reply to an operation that was given up, to be used again; 0 closes it.",
+    ),
 )
 
 SERVERS: Final = (
     Option("port", integer(1, 65535), 27017, "", "The port of a host that names none.", keyword_only=True),
     Option("directConnection", BOOLEAN, False, "direct_connection", "Talk to this one server, whatever it is."),
-    Option("replicaSet", TEXT, None, "replica_set", "The name of the replica set.", support=Support.REFUSED),
+    Option("replicaSet", TEXT, None, "replica_set", "The name that the replica set must have."),
+    Option("loadBalanced", BOOLEAN, False, "load_balanced", "The server is a load balancer."),
     Option(
-        "loadBalanced",
-        BOOLEAN,
-        False,
-        "load_balanced",
-        "The server is a load balancer.",
-        support=Support.REFUSED,
+        "srvServiceName",
+        SERVICE_NAME,
+        "mongodb",
+        "srv.service_name",
+        "The service in the look-up of mongodb+srv://.",
+        strict=True,
     ),
-    Option("srvServiceName", TEXT, None, "", "The service in mongodb+srv look-ups.", support=Support.REFUSED),
-    Option(
-        "srvMaxHosts", integer(), None, "", "The most hosts to take of a mongodb+srv look-up.", support=Support.REFUSED
-    ),
+    Option("srvMaxHosts", integer(), 0, "srv.max_hosts", "The most hosts to take of those that are found; 0 for all."),
     Option(
         "srvAllowedHostsSuffix",
-        TEXT,
+        HOSTS_SUFFIX,
         None,
-        "",
-        "PyMongo's bound on the hosts of a mongodb+srv look-up.",
-        support=Support.REFUSED,
+        "srv.allowed_hosts_suffix",
+        "Accept hosts of this domain, instead of the domain of the name in the URI. Keep it narrow: it decides whom "
+        "DNS can send you to.",
     ),
     Option(
         "srv_host_validator",
-        ANY_OBJECT,
+        FUNCTION,
         None,
-        "",
-        "PyMongo's check of the hosts of a mongodb+srv look-up.",
+        "srv.host_validator",
+        "Says True or False to each host that is found, instead of any domain.",
+        excludes=("srvAllowedHostsSuffix",),
         keyword_only=True,
-        support=Support.REFUSED,
     ),
     Option(
         "heartbeatFrequencyMS",
@@ -85,7 +91,6 @@ SERVERS: Final = (
         10000,
         "monitoring.heartbeat_frequency",
         "The time between two checks of a server.",
-        support=Support.PENDING,
     ),
     Option(
         "serverMonitoringMode",
@@ -93,7 +98,6 @@ SERVERS: Final = (
         "auto",
         "monitoring.server_monitoring_mode",
         "How changes of a server are learned of.",
-        support=Support.PENDING,
     ),
     Option(
         "localThresholdMS",
@@ -101,17 +105,15 @@ SERVERS: Final = (
         15,
         "monitoring.local_threshold",
         "A server this much slower than the fastest is still used.",
-        support=Support.PENDING,
     ),
     Option("serverSelectionTryOnce", BOOLEAN, None, "", "For single-threaded drivers only.", support=Support.IGNORED),
     Option(
         "server_selector",
-        ANY_OBJECT,
+        FUNCTION,
         None,
-        "",
-        "PyMongo's hook into server selection.",
+        "server_selector",
+        "Gets the list of suitable servers and returns those to choose from.",
         keyword_only=True,
-        support=Support.REFUSED,
     ),
     Option("proxyHost", TEXT, None, "", "A SOCKS5 proxy.", support=Support.REFUSED, repeat=Repeat.ERROR),
     Option("proxyPort", integer(0, 65535), None, "", "The proxy's port.", support=Support.REFUSED, repeat=Repeat.ERROR),

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, cast
 
 from bson.binary import UuidRepresentation
 from bson.codec_options import DatetimeConversion
 
-from aiomongo_tls.core.uri.kinds import INT32_MAX, INT64_MAX, UNUSABLE, Kind, Remark, integer, one_of
+from aiomongo_tls.core.events.listeners import LISTENERS
+from aiomongo_tls.core.uri.kinds import INT32_MAX, INT64_MAX, UNUSABLE, Kind, Remark, integer, object_like, one_of
 from aiomongo_tls.errors import ConfigurationError
 
 _COMPRESSORS = ("snappy", "zlib", "zstd")
@@ -171,3 +173,61 @@ UUID_REPRESENTATION: Final = _named(
     }
 )
 DATETIME_CONVERSION: Final = _named({each.name: each for each in DatetimeConversion})
+
+
+# RFC 6335, section 5.1, but as long as fits behind the underscore into one part of a DNS name.
+_SERVICE = re.compile(r"(?=.*[A-Za-z])(?=.{1,62}\Z)[A-Za-z0-9]+(?:-[A-Za-z0-9]+)*")
+
+
+def _check_service_name(value: Any, _remark: Remark) -> Any:
+    return value if isinstance(value, str) and _SERVICE.fullmatch(value) else UNUSABLE
+
+
+SERVICE_NAME: Final = Kind("a service name of letters, digits and hyphens", _check_service_name, _check_service_name)
+
+_LONE_LABELS: Final = frozenset(
+    {"test", "localhost", "invalid", "example", "local", "internal", "corp", "home", "mail"}
+)
+"""Names for private use, which are no registry's: one part is enough there (PyMongo's list)."""
+
+
+def ascii_domain(name: str) -> str | None:
+    """A domain name as DNS has it: in lower case, without dots around it, umlauts as `xn--`; None if it is none."""
+    stripped = name.strip(".").lower()
+    if not stripped.isascii():
+        try:
+            stripped = stripped.encode("idna").decode("ascii")
+        except UnicodeError:
+            return None
+    parts = stripped.split(".")
+    # Room for `_service._tcp.` is left to the resolver, which refuses what is too long.
+    return stripped if len(stripped) <= 253 and all(1 <= len(part) <= 63 for part in parts) else None
+
+
+def _check_hosts_suffix(value: Any, _remark: Remark) -> Any:
+    domain = ascii_domain(value) if isinstance(value, str) else None
+    return value if domain is not None and ("." in domain or domain in _LONE_LABELS) else UNUSABLE
+
+
+HOSTS_SUFFIX: Final = Kind(
+    "a domain of two parts or more, such as .example.net", _check_hosts_suffix, _check_hosts_suffix, ascii_domain
+)
+
+
+def _take_listeners(value: Any, remark: Remark) -> Any:
+    if not isinstance(value, (list, tuple)):
+        return UNUSABLE
+    for listener in cast(Iterable[object], value):
+        # A class that hears of commands besides would hear of less than it asks for.
+        if any(base.__name__ == "CommandListener" for base in type(listener).__mro__):
+            remark(f"has a {type(listener).__name__} in it: events of commands are not supported yet", damaged=True)
+        if not isinstance(listener, LISTENERS):
+            names = ", ".join(kind.__name__ for kind in LISTENERS)
+            remark(
+                f"has a {type(listener).__name__} in it: expected instances of subclasses of aiomongo_tls's {names}",
+                damaged=True,
+            )
+    return tuple(cast(Iterable[object], value))
+
+
+EVENT_LISTENERS: Final = object_like("a list of listeners", _take_listeners)

@@ -13,6 +13,7 @@ from aiomongo_tls.core.options.client_options import ClientOptions
 from aiomongo_tls.core.options.credential import MongoCredential
 from aiomongo_tls.core.options.monitoring_options import MonitoringOptions
 from aiomongo_tls.core.options.pool_options import PoolOptions
+from aiomongo_tls.core.options.srv_options import SRVOptions
 from aiomongo_tls.core.options.tls_options import TLSOptions
 from aiomongo_tls.core.uri.keywords import ConnectOptions
 from aiomongo_tls.core.uri.option import Option, Support
@@ -39,6 +40,7 @@ FIELDS: dict[str, set[str]] = {
     "tls": {field.name for field in fields(TLSOptions)},
     "pool": {field.name for field in fields(PoolOptions)},
     "monitoring": {field.name for field in fields(MonitoringOptions)},
+    "srv": {field.name for field in fields(SRVOptions)},
     "codec_options": set(CodecOptions._fields),
     "write_concern": {"w", "wtimeout", "j", "fsync"},
     "read_concern": {"level"},
@@ -92,7 +94,8 @@ def test_option_lands_in_fields_that_exist(option: Option) -> None:
 def test_default_is_what_leaving_out_means(option: Option) -> None:
     """Giving an option's default changes nothing."""
     context = {"tls": True} if option.name.startswith("tls") and option.name != "tls" else {}
-    assert resolve(None, {**context, option.name: option.default}) == resolve(None, context)
+    host = "mongodb+srv://cluster.example.net" if option.name.startswith("srv") else None
+    assert resolve(host, {**context, option.name: option.default}) == resolve(host, context)
 
 
 @by_option

@@ -15,11 +15,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aiomongo_tls.address import ServerAddress
+from aiomongo_tls.core.events.listeners import ConnectionPoolListener
 from aiomongo_tls.core.options.client_options import ClientOptions
 from aiomongo_tls.core.options.concerns import ReadConcern, WriteConcern
 from aiomongo_tls.core.options.driver_info import DriverInfo
 from aiomongo_tls.core.options.monitoring_options import ServerMonitoringMode
 from aiomongo_tls.core.options.read_preference import Nearest, ReadPreference, Secondary
+from aiomongo_tls.core.options.srv_options import SRVOptions
 from aiomongo_tls.core.uri.registry import OPTIONS
 from aiomongo_tls.core.uri.resolve import resolve
 from aiomongo_tls.errors import ConfigurationError, InvalidURI
@@ -29,6 +31,18 @@ X509 = "mongodb://db.example.net/app?tls=true&authMechanism=MONGODB-X509&tlsCAFi
 
 def query(text: str, **options: Any) -> ClientOptions:
     return resolve(f"mongodb://h/?{text}", options)
+
+
+class Pools(ConnectionPoolListener):
+    """A listener."""
+
+
+class CommandListener:
+    """Called as PyMongo's."""
+
+
+class PoolsAndCommands(Pools, CommandListener):
+    """Listens to more than there is."""
 
 
 def test_x509() -> None:
@@ -85,6 +99,143 @@ def test_no_host(host: Any) -> None:
         resolve(host, {})
 
 
+@pytest.mark.parametrize("host", ["mongodb://a,b:5", "a,b:5", ["a", "b:5"], ["a,b:5"], "mongodb://a,b:5,a"])
+def test_several_hosts(host: Any) -> None:
+    """Several hosts in each way of writing them; one that is there twice counts once."""
+    options = resolve(host, {})
+    assert options.seeds == (ServerAddress("a"), ServerAddress("b", 5))
+    assert options.origin == "a:27017,b:5"
+    assert not options.direct_connection
+
+
+def test_a_replica_set_and_a_load_balancer() -> None:
+    """The options replicaSet and loadBalanced land, from the URI and as keywords."""
+    assert query("replicaSet=rs0").replica_set == query("", replicaSet="rs0").replica_set == "rs0"
+    assert query("loadBalanced=true").load_balanced
+    with pytest.raises(ConfigurationError, match="loadBalanced=true and replicaSet"):
+        query("loadBalanced=true", replicaSet="rs0")
+
+
+def test_srv_is_pending() -> None:
+    """mongodb+srv leaves the seeds open and is otherwise complete: TLS, credential, what the look-up needs."""
+    options = resolve(
+        "mongodb+srv://ada:pw@Cluster.Example.net/app?srvServiceName=my-db&srvMaxHosts=2&authSource=staff", {}
+    )
+    assert options.seeds == ()
+    assert options.srv == SRVOptions(
+        host="cluster.example.net", service_name="my-db", max_hosts=2, given=frozenset({"authSource"})
+    )
+    assert options.srv.query_name == "_my-db._tcp.cluster.example.net"
+    assert options.origin == "mongodb+srv://cluster.example.net"
+    assert options.tls.enabled
+    assert options.credential is not None
+    assert (options.credential.source, options.database) == ("staff", "app")
+
+
+@pytest.mark.parametrize(
+    ("query_text", "keywords"), [("tls=false", {}), ("ssl=false", {}), ("", {"tls": False}), ("", {"ssl": False})]
+)
+def test_srv_means_tls_unless_told_otherwise(query_text: str, keywords: dict[str, Any]) -> None:
+    """TLS is on with mongodb+srv, and off if the user says so; files contradict that, options of TLS need nothing."""
+    uri = f"mongodb+srv://c.example.net/?{query_text}"
+    assert not resolve(uri, keywords).tls.enabled
+    with pytest.raises(ConfigurationError, match="tls=false contradicts"):
+        resolve(uri, {**keywords, "tlsCAFile": "ca.pem"})
+    assert resolve("mongodb+srv://c.example.net/?tlsInsecure=true", {}).tls.allow_invalid_certificates
+    x509 = "mongodb+srv://c.example.net/?authMechanism=MONGODB-X509&tlsCertificateKeyFile=me.pem"
+    assert resolve(x509, {}).credential is not None
+
+
+@pytest.mark.parametrize(
+    ("written", "host"),
+    [
+        ("localhost", "localhost"),
+        ("mongo.local", "mongo.local"),
+        ("c.example.net.", "c.example.net"),
+        ("cluster_1.example.net", "cluster_1.example.net"),
+        ("CLÜSTER.example.net", "xn--clster-4ya.example.net"),
+    ],
+)
+def test_srv_host_as_dns_has_it(written: str, host: str) -> None:
+    """Names of any number of parts, without a final dot, in lower case and ASCII."""
+    srv = resolve(f"mongodb+srv://{written}", {}).srv
+    assert srv is not None
+    assert srv.host == host
+
+
+@pytest.mark.parametrize(
+    ("uri", "keywords", "says"),
+    [
+        ("mongodb+srv://a..example.net", {}, "is no DNS name"),
+        (f"mongodb+srv://{'a' * 64}.example.net", {}, "is no DNS name"),
+        ("mongodb+srv://ü..example.net", {}, "is no DNS name"),
+        ("mongodb+srv://c.example.net/?srvServiceName=a_b", {}, "srvServiceName in the URI has a value"),
+        ("mongodb+srv://c.example.net", {"srvServiceName": "-a"}, "srvServiceName: expected a service name"),
+        ("mongodb+srv://c.example.net", {"srvServiceName": "a" * 63}, "srvServiceName: expected a service name"),
+        ("mongodb+srv://c.example.net", {"srvServiceName": "27017"}, "srvServiceName: expected a service name"),
+        ("mongodb+srv://c.example.net", {"srvMaxHosts": -1}, "srvMaxHosts"),
+        ("mongodb+srv://c.example.net", {"srvAllowedHostsSuffix": ".net"}, "srvAllowedHostsSuffix: expected a domain"),
+        ("mongodb+srv://c.example.net", {"srvAllowedHostsSuffix": "."}, "srvAllowedHostsSuffix: expected a domain"),
+        ("mongodb+srv://c.example.net", {"srv_host_validator": "x"}, "srv_host_validator: expected a function"),
+        (
+            "mongodb+srv://c.example.net",
+            {"srv_host_validator": bool, "srvAllowedHostsSuffix": "example.net"},
+            "cannot be given together",
+        ),
+        ("mongodb+srv://c.example.net", {"directConnection": True}, "directConnection=true cannot be used with"),
+        ("mongodb+srv://c.example.net/?srvMaxHosts=1", {"replicaSet": "rs0"}, "srvMaxHosts and replicaSet"),
+        ("mongodb://h", {"srvServiceName": "mongodb"}, "goes with mongodb"),
+        ("mongodb://h", {"srvMaxHosts": 0}, "goes with mongodb"),
+        ("mongodb://h", {"srvAllowedHostsSuffix": "example.net"}, "goes with mongodb"),
+        ("mongodb://h", {"srv_host_validator": bool}, "goes with mongodb"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:.*is ignored. expected a service name")
+def test_srv_refusals(uri: str, keywords: dict[str, Any], says: str) -> None:
+    """What cannot be looked up, or goes with mongodb+srv only, is refused by name before any I/O."""
+    with pytest.raises(ConfigurationError, match=says):
+        resolve(uri, keywords)
+
+
+@pytest.mark.parametrize("suffix", ["Atlas.Example.net", ".atlas.example.net", "atlas.example.net."])
+def test_allowed_hosts_suffix(suffix: str) -> None:
+    """The suffix may begin with a dot or not; the names that are for private use are enough alone."""
+    srv = resolve("mongodb+srv://c.example.net", {"srvAllowedHostsSuffix": suffix}).srv
+    assert srv is not None
+    assert srv.allowed_hosts_suffix == "atlas.example.net"
+    srv = resolve("mongodb+srv://c.example.net/?srvAllowedHostsSuffix=.internal", {"srv_host_validator": None}).srv
+    assert srv is not None
+    assert (srv.allowed_hosts_suffix, srv.host_validator) == ("internal", None)
+
+
+def test_functions_and_listeners() -> None:
+    """A selector, a validator and listeners are taken as they are; the listeners become a tuple."""
+    listener = Pools()
+    options = query("", server_selector=sorted, event_listeners=[listener])
+    assert options.server_selector is sorted
+    assert options.event_listeners == (listener,)
+    assert query("", event_listeners=()).event_listeners == ()
+    srv = resolve("mongodb+srv://c.example.net", {"srv_host_validator": bool}).srv
+    assert srv is not None
+    assert srv.host_validator is bool
+
+
+@pytest.mark.parametrize(
+    ("listeners", "says"),
+    [
+        (Pools(), "event_listeners: expected a list of listeners"),
+        ([object()], "event_listeners has a object in it: expected instances of subclasses .*ConnectionPoolListener"),
+        ([Pools], "event_listeners has a type in it"),
+        ([CommandListener()], "event_listeners has a CommandListener in it: events of commands are not supported yet"),
+        ([Pools(), PoolsAndCommands()], "has a PoolsAndCommands in it: events of commands are not supported yet"),
+    ],
+)
+def test_no_listeners(listeners: Any, says: str) -> None:
+    """What would not be told what it waits for is refused, by its class."""
+    with pytest.raises(ConfigurationError, match=says):
+        query("", event_listeners=listeners)
+
+
 def test_keywords_win_over_the_uri() -> None:
     """The same option in both: the keyword counts."""
     options = query("maxPoolSize=5&minPoolSize=3&appname=uri", maxPoolSize=7, appname="keyword")
@@ -109,6 +260,8 @@ def test_times_are_seconds() -> None:
     assert (options.connect_timeout, options.server_selection_timeout, options.socket_timeout) == (1.5, 0.25, None)
     assert (options.timeout, options.pool.max_idle_time, options.pool.wait_queue_timeout) == (0.001, 2.0, 0.003)
     assert (options.monitoring.heartbeat_frequency, options.monitoring.local_threshold) == (0.5, 0.0)
+    assert query("drainTimeoutMS=250").pool.drain_timeout == 0.25
+    assert (query("").pool.drain_timeout, query("", drainTimeoutMS=0).pool.drain_timeout) == (5.0, 0.0)
     assert resolve(None, {"connectTimeoutMS": None}).connect_timeout is None
     assert resolve(None, {"connectTimeoutMS": 0}).connect_timeout is None
     assert resolve(None, {"connectTimeoutMS": 2.5}).connect_timeout == 0.0025
@@ -292,20 +445,12 @@ def test_twins_of_the_downgrades(text: str, keywords: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("uri", "keywords", "says"),
     [
-        ("mongodb+srv://cluster.example.net", {}, r"mongodb\+srv"),
-        ("mongodb://a,b", {}, "2 hosts"),
-        ("a,b", {}, "2 hosts"),
-        ("mongodb://h/?replicaSet=rs", {}, "replicaSet"),
-        ("mongodb://h/?loadBalanced=true", {}, "loadBalanced"),
         ("mongodb://h/?proxyHost=p", {}, "proxyHost"),
-        ("mongodb://h/?srvAllowedHostsSuffix=x", {}, "srvAllowedHostsSuffix"),
         ("mongodb://ada:pw@h/?authMechanism=PLAIN", {}, "PLAIN"),
         ("mongodb://h/?authMechanism=MONGODB-AWS", {}, "MONGODB-AWS"),
         ("mongodb://h", {"connect": True}, "connect"),
         ("mongodb://h", {"server_api": object()}, "server_api"),
-        ("mongodb://h", {"event_listeners": [object()]}, "event_listeners"),
         ("mongodb://h", {"auto_encryption_opts": object()}, "auto_encryption_opts"),
-        ("mongodb://h", {"server_selector": len}, "server_selector"),
     ],
 )
 def test_not_here_yet(uri: str, keywords: dict[str, Any], says: str) -> None:
@@ -316,7 +461,7 @@ def test_not_here_yet(uri: str, keywords: dict[str, Any], says: str) -> None:
 
 def test_asking_for_nothing_is_fine() -> None:
     """An option that is not here yet, with the value that it has anyway, is not refused."""
-    assert query("loadBalanced=false", connect=False, replicaSet=None, compressors=[]) == query("")
+    assert query("loadBalanced=false", connect=False, proxyHost=None, compressors=[]) == query("")
 
 
 def test_ignored_with_a_warning() -> None:
