@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from aiomongo_tls.testing.data.values import Document
+    from aiomongo_tls.testing.failures import Failure
 
 T = TypeVar("T")
 
@@ -35,7 +36,7 @@ class Backend:
         self._lock = threading.Lock()
 
     def reset(self) -> None:
-        """Begin afresh: data, users, script, log."""
+        """Begin afresh: data, users, fail points, script, log."""
         with self._lock:
             self._state = self._new_state()
         self.scenario.clear()
@@ -48,16 +49,19 @@ class Backend:
             return function(self._state)
 
     def record(self, command: RecordedCommand) -> Rule | None:
-        """Remember a command; what the script says about it, None for nothing."""
+        """Remember a command; what fail points or else the script say about it, None for nothing."""
         self.log.add(command)
-        return self.scenario.take(command)
+        return self._state.fail_points.rule(command) or self.scenario.take(command)
 
-    def carry_out(self, command: RecordedCommand, connection: ConnectionState) -> Document:
+    def carry_out(
+        self, command: RecordedCommand, connection: ConnectionState, failure: Failure | None = None
+    ) -> Document:
         """Carry a command out.
 
         Args:
             command: the command.
             connection: the connection it came over.
+            failure: what a fail point does to it.
 
         Returns:
             The reply.
@@ -70,5 +74,6 @@ class Backend:
                     document=command.document,
                     connection=connection,
                     server=self._state,
+                    failure=failure,
                 )
             )

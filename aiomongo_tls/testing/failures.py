@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 
 class ErrorCode(IntEnum):
@@ -17,6 +18,7 @@ class ErrorCode(IntEnum):
     GraphContainsCycle = 5
     HostUnreachable = 6
     HostNotFound = 7
+    UnknownError = 8
     FailedToParse = 9
     UserNotFound = 11
     Unauthorized = 13
@@ -26,6 +28,7 @@ class ErrorCode(IntEnum):
     AuthenticationFailed = 18
     IllegalOperation = 20
     InvalidBSON = 22
+    LockTimeout = 24
     NamespaceNotFound = 26
     IndexNotFound = 27
     PathNotViable = 28
@@ -53,6 +56,7 @@ class ErrorCode(IntEnum):
     WriteConflict = 112
     CommandNotSupported = 115
     NotAReplicaSet = 123
+    FailedToSatisfyReadPreference = 133
     ReadConcernMajorityNotAvailableYet = 134
     InvalidPipelineOperator = 168
     CannotIndexParallelArrays = 171
@@ -60,13 +64,21 @@ class ErrorCode(IntEnum):
     ClientMetadataCannotBeMutated = 186
     PrimarySteppedDown = 189
     InvalidIndexSpecificationOption = 197
+    NoSuchSession = 206
+    IncompleteTransactionHistory = 217
+    TransactionTooOld = 225
+    RetryChangeStream = 234
     NotImplemented = 238
+    SnapshotUnavailable = 246
+    NoSuchTransaction = 251
     TransactionTooLarge = 257
     ExceededTimeLimit = 262
+    FailPointSetFailed = 266
     APIVersionError = 322
     MechanismUnavailable = 334
     UnsupportedOpQueryCommand = 352
     ReauthenticationRequired = 391
+    IngressRequestRateLimitExceeded = 462
     SocketException = 9001
     NotWritablePrimary = 10107
     BSONObjectTooLarge = 10334
@@ -128,6 +140,21 @@ class CommandError(Exception):
             index: the write's place in its command.
         """
         return {"index": index, "code": self.code, "errmsg": self.message, **self.details}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """What a fail point does to a command that is answered.
+
+    Args:
+        error: the error to answer with instead of carrying the command out.
+        write_concern_error: what the reply tells of the write concern.
+        labels: the reply's error labels, in the place of those that the server would give; None for the server's.
+    """
+
+    error: CommandError | None = None
+    write_concern_error: Mapping[str, Any] | None = None
+    labels: tuple[str, ...] | None = None
 
 
 def not_here(what: str) -> CommandError:

@@ -133,7 +133,7 @@ class Peer:
     def _act(self, message: Message, command: RecordedCommand, rule: Rule | None) -> None:
         act = Answers() if rule is None else rule.act
         if isinstance(act, Answers):
-            self._reply(message, self._backend.carry_out(command, self.connection))
+            self._reply(message, self._backend.carry_out(command, self.connection, act.failure))
         elif isinstance(act, Replies):
             self._reply(message, dict(act.document))
         elif isinstance(act, HangsUp):

@@ -11,6 +11,7 @@ from aiomongo_tls.testing.failures import CommandError, ErrorCode
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from aiomongo_tls.testing.failures import Failure
     from aiomongo_tls.testing.recording import RecordedCommand
 
 LEGACY_HELLO = {"ismaster": "hello"}
@@ -22,7 +23,9 @@ GARBAGE = b"\xff" * 32
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """Answer as usual."""
+    """Answer as usual, or as usual but for what a fail point does."""
+
+    failure: Failure | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +56,35 @@ Act = Answers | Replies | HangsUp | Garbles | StaysSilent
 """What happens to a command."""
 
 
+@dataclass(slots=True)
+class Turns:
+    """Which of the commands that come are meant: after so many, so many.
+
+    Args:
+        left: how many still; None for no end.
+        skip: how many are let pass first.
+    """
+
+    left: int | None = None
+    skip: int = 0
+
+    @property
+    def are_over(self) -> bool:
+        """Whether there will be none any more."""
+        return self.left == 0
+
+    def take(self) -> bool:
+        """Whether the command that has come is one of them."""
+        if self.left == 0:
+            return False
+        if self.skip:
+            self.skip -= 1
+            return False
+        if self.left is not None:
+            self.left -= 1
+        return True
+
+
 class Rule:
     """What to do with commands of one name. Made by `MongoTestServer.on()`; each method returns the rule.
 
@@ -73,8 +105,7 @@ class Rule:
         self._names = names
         self._where = where
         self._act: Act = Answers()
-        self._left: int | None = None
-        self._skip = 0
+        self._turns = Turns()
         self.delay = 0.0
         self.used = 0
 
@@ -101,6 +132,15 @@ class Rule:
             code, message or f"a test wanted this command to fail with code {code}", labels=labels, **details
         )
         self._act = Replies(error.reply())
+        return self
+
+    def injects(self, failure: Failure) -> Self:
+        """Answer as usual but for what a fail point does.
+
+        Args:
+            failure: what it does.
+        """
+        self._act = Answers(failure)
         return self
 
     def answers_after(self, seconds: float) -> Self:
@@ -132,7 +172,7 @@ class Rule:
 
     def times(self, count: int) -> Self:
         """Hold for this many commands; afterwards the server answers as usual."""
-        self._left = count
+        self._turns.left = count
         return self
 
     def once(self) -> Self:
@@ -141,7 +181,7 @@ class Rule:
 
     def after(self, count: int) -> Self:
         """Let this many commands pass first."""
-        self._skip = count
+        self._turns.skip = count
         return self
 
     def takes(self, command: RecordedCommand) -> bool:
@@ -153,13 +193,8 @@ class Rule:
         name = command.name.lower()
         if "*" not in self._names and LEGACY_HELLO.get(name, name) not in self._names:
             return False
-        if self._left == 0 or not self._is_meant(command):
+        if self._turns.are_over or not self._is_meant(command) or not self._turns.take():
             return False
-        if self._skip:
-            self._skip -= 1
-            return False
-        if self._left is not None:
-            self._left -= 1
         self.used += 1
         return True
 

@@ -14,13 +14,15 @@ from urllib.parse import quote
 from aiomongo_tls.address import ServerAddress
 from aiomongo_tls.testing.backend import Backend
 from aiomongo_tls.testing.commands.request import ConnectionState, ServerState
+from aiomongo_tls.testing.fail_points import ActiveFailPoint
+from aiomongo_tls.testing.failures import CommandError
 from aiomongo_tls.testing.listener import Listener, Stall
 from aiomongo_tls.testing.tls_context import MODES, TLSMode, server_context
 from aiomongo_tls.testing.users import User, Users
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
     from types import TracebackType
 
     import trustme
@@ -111,7 +113,7 @@ class MongoTestServer:
         self._listener.stop()
 
     def reset(self) -> None:
-        """Begin afresh on the same port: data, users, script and log as they were made, and no connection open."""
+        """Begin afresh on the same port: data, users, fail points, script and log as made, and no connection open."""
         self._listener.call(self._start_afresh)
 
     def _start_afresh(self) -> None:
@@ -293,6 +295,29 @@ class MongoTestServer:
             where: tells which of them are meant; all if None. Called on the server's thread.
         """
         return self._backend.scenario.on(commands, where)
+
+    def fail_point(
+        self, name: str = "failCommand", mode: str | Mapping[str, int] = "alwaysOn", **data: Any
+    ) -> ActiveFailPoint:
+        """Turn a fail point on, as a client does with `configureFailPoint`; `with` turns it off again.
+
+            with server.fail_point("failCommand", {"times": 1}, failCommands=["insert"], closeConnection=True): ...
+
+        Args:
+            name: `failCommand`, `onPrimaryTransactionalWrite` or `failGetMoreAfterCursorCheckout`.
+            mode: `alwaysOn`, `{"times": n}` or `{"skip": n}`.
+            **data: what it does, by MongoDB's names: `failCommands`, `errorCode`, `errorLabels`, `closeConnection`,
+                `writeConcernError`, `blockConnection`, `blockTimeMS`, `appName`.
+
+        Raises:
+            ValueError: there is no such fail point or mode.
+        """
+        points = self._backend.with_state(lambda state: state.fail_points)
+        try:
+            before = points.configure({"configureFailPoint": name, "mode": mode, "data": data})
+        except CommandError as error:
+            raise ValueError(error.message) from error
+        return ActiveFailPoint(points, name, before)
 
     def stalls(self, where: Stall | None) -> None:
         """Stop answering new connections: `accept` before TLS, `handshake` in the middle of it, `hello` after it.

@@ -70,6 +70,12 @@ def get_parameter(request: Request) -> Document:
     return found
 
 
+def configure_fail_point(request: Request) -> Document:
+    """Turn a fail point on or off; tell how often it has acted."""
+    Fields("configureFailPoint", request.document, ("mode", "data"))
+    return {"count": request.server.fail_points.configure(request.document)}
+
+
 def get_log(request: Request) -> Document:
     """An empty log: shells show warnings of the server's start from it."""
     Fields(request.name, request.document, ())

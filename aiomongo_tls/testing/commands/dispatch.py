@@ -19,6 +19,7 @@ from aiomongo_tls.testing.commands import (
     writes,
 )
 from aiomongo_tls.testing.commands.authorization import authorize
+from aiomongo_tls.testing.commands.error_labels import finished
 from aiomongo_tls.testing.failures import CommandError, ErrorCode, not_here
 from aiomongo_tls.testing.roles import Privilege
 
@@ -73,6 +74,7 @@ COMMANDS: Mapping[str, Command] = {
     "whatsmyuri": Command(diagnostics.whats_my_uri, needs_user=False),
     "hostInfo": Command(diagnostics.host_info, needs=_MONITOR),
     "getParameter": Command(diagnostics.get_parameter, admin_only=True, needs=_MONITOR),
+    "configureFailPoint": Command(diagnostics.configure_fail_point, admin_only=True),
     "getLog": Command(diagnostics.get_log, admin_only=True, needs=_MONITOR),
     "getCmdLineOpts": Command(diagnostics.get_cmd_line_opts, admin_only=True, needs=_MONITOR),
     "startSession": Command(diagnostics.start_session),
@@ -107,7 +109,7 @@ ELSEWHERE = frozenset(
         *("dbStats", "dbHash", "explain", "fsync", "geoSearch", "killOp", "killSessions", "killAllSessions"),
         *("mapReduce", "planCacheClear", "profile", "reIndex", "replSetGetStatus", "rotateCertificates"),
         *("serverStatus", "setParameter", "shutdown", "top", "updateUser", "usersInfo", "validate", "grantRolesToUser"),
-        *("createRole", "dropRole", "rolesInfo", "configureFailPoint", "createSearchIndexes", "dropSearchIndex"),
+        *("createRole", "dropRole", "rolesInfo", "createSearchIndexes", "dropSearchIndex"),
         *("listCommands", "killAllSessionsByPattern", "setFeatureCompatibilityVersion", "dropAllUsersFromDatabase"),
     }
 )
@@ -124,15 +126,18 @@ def answer(request: Request) -> Document:
         The whole reply; an error is a reply too.
     """
     try:
-        return {**_run(request), "ok": 1.0}
+        reply = {**_run(request), "ok": 1.0}
     except CommandError as error:
-        return error.reply()
+        reply = error.reply()
     except Exception as exc:  # noqa: BLE001 - a mistake here must not take the server down, and must be seen
         _log.exception("the embedded server failed to answer %s", request.name)
-        return CommandError(ErrorCode.InternalError, f"{type(exc).__name__} in the embedded server: {exc}").reply()
+        reply = CommandError(ErrorCode.InternalError, f"{type(exc).__name__} in the embedded server: {exc}").reply()
+    return finished(reply, request)
 
 
 def _run(request: Request) -> Document:
+    if request.failure is not None and request.failure.error is not None:
+        raise request.failure.error
     command = COMMANDS.get(request.name)
     if command is None:
         if request.name in ELSEWHERE:

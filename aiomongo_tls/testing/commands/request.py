@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from aiomongo_tls.testing.cursors import Cursors
 from aiomongo_tls.testing.data.collection import Collection
+from aiomongo_tls.testing.fail_points import FailPoints
 from aiomongo_tls.testing.failures import CommandError, ErrorCode
 from aiomongo_tls.testing.store import MemoryStore, Store
 from aiomongo_tls.testing.users import EXTERNAL, Users
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from aiomongo_tls.testing.data.values import Document
+    from aiomongo_tls.testing.failures import Failure
     from aiomongo_tls.testing.scram import ScramServer
     from aiomongo_tls.tls.engine import TLSInfo
 
@@ -36,6 +38,7 @@ class ServerState:
         access_control: whether commands need a user who has logged in.
         store: the data.
         cursors: the open cursors.
+        fail_points: the fail points.
         now: the present time, UTC without a zone, to the millisecond.
     """
 
@@ -43,6 +46,7 @@ class ServerState:
     access_control: bool = False
     store: Store = field(default_factory=MemoryStore)
     cursors: Cursors = field(default_factory=Cursors)
+    fail_points: FailPoints = field(default_factory=FailPoints)
     now: Callable[[], datetime.datetime] = _utc_now
 
 
@@ -106,6 +110,7 @@ class Request:
         document: the command, document sequences merged into it as arrays.
         connection: the connection it came over.
         server: what all connections share.
+        failure: what a fail point does to it.
     """
 
     name: str
@@ -113,6 +118,7 @@ class Request:
     document: Document
     connection: ConnectionState
     server: ServerState
+    failure: Failure | None = None
 
     @property
     def argument(self) -> Any:
