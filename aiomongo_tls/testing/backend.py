@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from aiomongo_tls.testing.commands.dispatch import answer
 from aiomongo_tls.testing.commands.request import ConnectionState, Request, ServerState
+from aiomongo_tls.testing.fail_points import FailPoints
 from aiomongo_tls.testing.recording import CommandLog, RecordedCommand
 from aiomongo_tls.testing.scenario import Rule, Scenario
 
@@ -29,6 +30,7 @@ class Backend:
     def __init__(self, new_state: Callable[[], ServerState]) -> None:
         self.log = CommandLog()
         self.scenario = Scenario()
+        self.fail_points = FailPoints()
         self.failed_handshakes: list[Exception] = []
         self._new_state = new_state
         self._state = new_state()
@@ -40,6 +42,7 @@ class Backend:
         with self._lock:
             self._state = self._new_state()
         self.scenario.clear()
+        self.fail_points.turn_off()
         self.log.clear()
         self.failed_handshakes.clear()
 
@@ -51,7 +54,7 @@ class Backend:
     def record(self, command: RecordedCommand) -> Rule | None:
         """Remember a command; what fail points or else the script say about it, None for nothing."""
         self.log.add(command)
-        return self._state.fail_points.rule(command) or self.scenario.take(command)
+        return self.fail_points.rule(command) or self.scenario.take(command)
 
     def carry_out(
         self, command: RecordedCommand, connection: ConnectionState, failure: Failure | None = None
@@ -74,6 +77,7 @@ class Backend:
                     document=command.document,
                     connection=connection,
                     server=self._state,
+                    fail_points=self.fail_points,
                     failure=failure,
                 )
             )

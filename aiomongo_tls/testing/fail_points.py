@@ -94,6 +94,12 @@ class FailPoints:
             point.is_on, point.turns, point.data = turns is not None, turns or Turns(), dict(data)
             return point.entered
 
+    def turn_off(self) -> None:
+        """Turn all of them off."""
+        with self._lock:
+            for point in self._points.values():
+                point.is_on = False
+
     def entered(self, name: str) -> int:
         """How often a fail point has acted."""
         return self._points[name].entered

@@ -312,7 +312,7 @@ class MongoTestServer:
         Raises:
             ValueError: there is no such fail point or mode.
         """
-        points = self._backend.with_state(lambda state: state.fail_points)
+        points = self._backend.fail_points
         try:
             before = points.configure({"configureFailPoint": name, "mode": mode, "data": data})
         except CommandError as error:

@@ -73,7 +73,7 @@ def get_parameter(request: Request) -> Document:
 def configure_fail_point(request: Request) -> Document:
     """Turn a fail point on or off; tell how often it has acted."""
     Fields("configureFailPoint", request.document, ("mode", "data"))
-    return {"count": request.server.fail_points.configure(request.document)}
+    return {"count": request.fail_points.configure(request.document)}
 
 
 def get_log(request: Request) -> Document:

@@ -38,7 +38,6 @@ class ServerState:
         access_control: whether commands need a user who has logged in.
         store: the data.
         cursors: the open cursors.
-        fail_points: the fail points.
         now: the present time, UTC without a zone, to the millisecond.
     """
 
@@ -46,7 +45,6 @@ class ServerState:
     access_control: bool = False
     store: Store = field(default_factory=MemoryStore)
     cursors: Cursors = field(default_factory=Cursors)
-    fail_points: FailPoints = field(default_factory=FailPoints)
     now: Callable[[], datetime.datetime] = _utc_now
 
 
@@ -110,7 +108,8 @@ class Request:
         document: the command, document sequences merged into it as arrays.
         connection: the connection it came over.
         server: what all connections share.
-        failure: what a fail point does to it.
+        fail_points: the fail points of the server that was asked.
+        failure: what one of them does to the command.
     """
 
     name: str
@@ -118,6 +117,7 @@ class Request:
     document: Document
     connection: ConnectionState
     server: ServerState
+    fail_points: FailPoints = field(default_factory=FailPoints)
     failure: Failure | None = None
 
     @property
