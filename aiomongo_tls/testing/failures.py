@@ -48,11 +48,14 @@ class ErrorCode(IntEnum):
     InvalidOptions = 72
     InvalidNamespace = 73
     NoReplicationEnabled = 76
+    UnknownReplWriteConcern = 79
     IndexOptionsConflict = 85
     IndexKeySpecsConflict = 86
     NetworkTimeout = 89
     ShutdownInProgress = 91
+    NotSecondary = 95
     OperationFailed = 96
+    UnsatisfiableWriteConcern = 100
     WriteConflict = 112
     CommandNotSupported = 115
     NotAReplicaSet = 123
@@ -64,6 +67,7 @@ class ErrorCode(IntEnum):
     ClientMetadataCannotBeMutated = 186
     PrimarySteppedDown = 189
     InvalidIndexSpecificationOption = 197
+    ClusterTimeFailsRateLimiter = 205
     NoSuchSession = 206
     IncompleteTransactionHistory = 217
     TransactionTooOld = 225
@@ -77,6 +81,7 @@ class ErrorCode(IntEnum):
     APIVersionError = 322
     MechanismUnavailable = 334
     UnsupportedOpQueryCommand = 352
+    LoadBalancerSupportMismatch = 354
     ReauthenticationRequired = 391
     IngressRequestRateLimitExceeded = 462
     SocketException = 9001

@@ -20,6 +20,8 @@ from aiomongo_tls.testing.commands import (
 )
 from aiomongo_tls.testing.commands.authorization import authorize
 from aiomongo_tls.testing.commands.error_labels import finished
+from aiomongo_tls.testing.commands.generic import check_generic
+from aiomongo_tls.testing.deployment.node import Placement
 from aiomongo_tls.testing.failures import CommandError, ErrorCode, not_here
 from aiomongo_tls.testing.roles import Privilege
 
@@ -41,12 +43,14 @@ class Command:
         needs_user: whether somebody has to be logged in, if the server has access control.
         admin_only: whether it may only be sent to the database `admin`.
         needs: the privileges of which any allows it; without any, every user may run it.
+        placement: which members of a replica set carry it out.
     """
 
     run: Callable[[Request], Document]
     needs_user: bool = True
     admin_only: bool = False
     needs: tuple[Privilege, ...] = ()
+    placement: Placement = Placement.ANYWHERE
 
 
 _READ = (Privilege.READ,)
@@ -56,6 +60,8 @@ _CHANGE = (Privilege.WRITE, Privilege.MANAGE)
 _MANAGE = (Privilege.MANAGE,)
 _USERS = (Privilege.USERS,)
 _MONITOR = (Privilege.MONITOR,)
+_ON_READER = Placement.READ
+_ON_PRIMARY = Placement.WRITE
 
 COMMANDS: Mapping[str, Command] = {
     "hello": Command(handshake.hello, needs_user=False),
@@ -66,8 +72,8 @@ COMMANDS: Mapping[str, Command] = {
     "saslContinue": Command(sasl.sasl_continue, needs_user=False),
     "logout": Command(authentication.logout, needs_user=False),
     "connectionStatus": Command(authentication.connection_status, needs_user=False),
-    "createUser": Command(authentication.create_user, needs=_USERS),
-    "dropUser": Command(authentication.drop_user, needs=_USERS),
+    "createUser": Command(authentication.create_user, needs=_USERS, placement=_ON_PRIMARY),
+    "dropUser": Command(authentication.drop_user, needs=_USERS, placement=_ON_PRIMARY),
     "ping": Command(diagnostics.ping, needs_user=False),
     "buildInfo": Command(diagnostics.build_info, needs_user=False),
     "buildinfo": Command(diagnostics.build_info, needs_user=False),
@@ -80,28 +86,37 @@ COMMANDS: Mapping[str, Command] = {
     "startSession": Command(diagnostics.start_session),
     "endSessions": Command(diagnostics.end_sessions, needs_user=False),
     "refreshSessions": Command(diagnostics.end_sessions, needs_user=False),
-    "find": Command(reads.find, needs=_READ),
+    "find": Command(reads.find, needs=_READ, placement=_ON_READER),
     "getMore": Command(reads.get_more, needs=_LIST),
     "killCursors": Command(reads.kill_cursors, needs=_LIST),
-    "count": Command(reads.count, needs=_READ),
-    "distinct": Command(reads.distinct, needs=_READ),
-    "insert": Command(writes.insert, needs=_WRITE),
-    "update": Command(writes.update, needs=_WRITE),
-    "delete": Command(writes.delete, needs=_WRITE),
-    "findAndModify": Command(modification.find_and_modify, needs=_WRITE),
-    "findandmodify": Command(modification.find_and_modify, needs=_WRITE),
-    "aggregate": Command(aggregation.aggregate, needs=_READ),
-    "create": Command(collections.create, needs=_CHANGE),
-    "drop": Command(collections.drop, needs=_CHANGE),
-    "dropDatabase": Command(collections.drop_database, needs=_MANAGE),
-    "renameCollection": Command(collections.rename_collection, admin_only=True, needs=_CHANGE),
-    "listCollections": Command(collections.list_collections, needs=_LIST),
-    "listDatabases": Command(collections.list_databases, admin_only=True),
-    "createIndexes": Command(indexes.create_indexes, needs=_CHANGE),
-    "listIndexes": Command(indexes.list_indexes, needs=_LIST),
-    "dropIndexes": Command(indexes.drop_indexes, needs=_CHANGE),
+    "count": Command(reads.count, needs=_READ, placement=_ON_READER),
+    "distinct": Command(reads.distinct, needs=_READ, placement=_ON_READER),
+    "insert": Command(writes.insert, needs=_WRITE, placement=_ON_PRIMARY),
+    "update": Command(writes.update, needs=_WRITE, placement=_ON_PRIMARY),
+    "delete": Command(writes.delete, needs=_WRITE, placement=_ON_PRIMARY),
+    "findAndModify": Command(modification.find_and_modify, needs=_WRITE, placement=_ON_PRIMARY),
+    "findandmodify": Command(modification.find_and_modify, needs=_WRITE, placement=_ON_PRIMARY),
+    "aggregate": Command(aggregation.aggregate, needs=_READ, placement=_ON_READER),
+    "create": Command(collections.create, needs=_CHANGE, placement=_ON_PRIMARY),
+    "drop": Command(collections.drop, needs=_CHANGE, placement=_ON_PRIMARY),
+    "dropDatabase": Command(collections.drop_database, needs=_MANAGE, placement=_ON_PRIMARY),
+    "renameCollection": Command(collections.rename_collection, admin_only=True, needs=_CHANGE, placement=_ON_PRIMARY),
+    "listCollections": Command(collections.list_collections, needs=_LIST, placement=_ON_READER),
+    "listDatabases": Command(collections.list_databases, admin_only=True, placement=_ON_READER),
+    "createIndexes": Command(indexes.create_indexes, needs=_CHANGE, placement=_ON_PRIMARY),
+    "listIndexes": Command(indexes.list_indexes, needs=_LIST, placement=_ON_READER),
+    "dropIndexes": Command(indexes.drop_indexes, needs=_CHANGE, placement=_ON_PRIMARY),
 }
 """Every command by its name, spelled as the server accepts it."""
+
+STATE_CHANGES = frozenset(
+    {
+        *(ErrorCode.NotWritablePrimary, ErrorCode.NotPrimaryNoSecondaryOk, ErrorCode.NotPrimaryOrSecondary),
+        *(ErrorCode.InterruptedDueToReplStateChange, ErrorCode.PrimarySteppedDown),
+    }
+)
+"""Errors that tell of a changed member; a replica set adds its topologyVersion. Errors of fail points have none, so
+that drivers do not take them for old news."""
 
 ELSEWHERE = frozenset(
     {
@@ -128,11 +143,28 @@ def answer(request: Request) -> Document:
     try:
         reply = {**_run(request), "ok": 1.0}
     except CommandError as error:
-        reply = error.reply()
+        return refused(request, error)
     except Exception as exc:  # noqa: BLE001 - a mistake here must not take the server down, and must be seen
         _log.exception("the embedded server failed to answer %s", request.name)
         reply = CommandError(ErrorCode.InternalError, f"{type(exc).__name__} in the embedded server: {exc}").reply()
-    return finished(reply, request)
+    return _complete(request, reply)
+
+
+def refused(request: Request, error: CommandError) -> Document:
+    """The reply to a command that is not carried out, or only in part.
+
+    Args:
+        request: the command.
+        error: why.
+    """
+    reply = error.reply()
+    if error.code in STATE_CHANGES and request.node.clock is not None and request.failure is None:
+        reply["topologyVersion"] = request.node.topology_version.document
+    return _complete(request, reply)
+
+
+def _complete(request: Request, reply: Document) -> Document:
+    return {**finished(reply, request), **request.node.gossip()}
 
 
 def _run(request: Request) -> Document:
@@ -148,4 +180,13 @@ def _run(request: Request) -> Document:
     if command.admin_only and request.database != "admin":
         raise CommandError(ErrorCode.Unauthorized, f"{request.name} may only be run against the admin database.")
     authorize(request, command.needs)
-    return command.run(request)
+    check_generic(request)
+    node = request.node
+    node.check(command.placement, request.document)
+    reply = command.run(request)
+    if command.placement is Placement.WRITE:
+        node.wrote()
+        unmet = node.unmet(request.document)
+        if unmet is not None:
+            reply["writeConcernError"] = unmet
+    return reply

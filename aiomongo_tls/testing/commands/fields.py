@@ -20,8 +20,6 @@ _GENERIC = frozenset(
 )
 # Fields that any command may have.
 
-_REPLICATED_READ_CONCERNS = {"linearizable", "snapshot"}
-
 
 @cache
 def _allowed(known: tuple[str, ...], *, generic: bool) -> frozenset[str]:
@@ -50,8 +48,6 @@ class Fields:
         for name in document:
             if name not in allowed and not (generic and name == where):
                 raise CommandError(40415, f"BSON field '{where}.{name}' is an unknown field.")
-        if generic:
-            _check_generic(document)
 
     def __contains__(self, name: str) -> bool:
         return name in self._document
@@ -159,28 +155,3 @@ class Fields:
             ErrorCode.TypeMismatch,
             f"BSON field '{self._where}.{name}' is the wrong type '{type_name(value)}', expected type '{expected}'",
         )
-
-
-def _check_generic(document: Mapping[str, Any]) -> None:
-    """Refuse what a standalone server refuses: transactions, concerns that need a replica set, other API versions."""
-    if "txnNumber" in document or "startTransaction" in document:
-        raise CommandError(
-            ErrorCode.IllegalOperation, "Transaction numbers are only allowed on a replica set member or mongos"
-        )
-    if document.get("apiVersion", "1") != "1":
-        raise CommandError(ErrorCode.APIVersionError, "API version must be '1'")
-    if truthy(document.get("apiStrict")):
-        raise not_here("the strict mode of the Stable API")
-    concern = document.get("readConcern")
-    if is_document(concern) and concern.get("level") in _REPLICATED_READ_CONCERNS:
-        raise CommandError(
-            ErrorCode.NotAReplicaSet, f"node needs to be a replica set member to use read concern: {concern['level']}"
-        )
-    write = document.get("writeConcern")
-    if is_document(write):
-        nodes = write.get("w")
-        if (is_number(nodes) and (integer(nodes) or 0) > 1) or (isinstance(nodes, str) and nodes != "majority"):
-            raise CommandError(ErrorCode.BadValue, "cannot use 'w' > 1 or a tag when a host is not replicated")
-    limit = document.get("maxTimeMS")
-    if limit is not None and (integer(limit) is None or (integer(limit) or 0) < 0):
-        raise CommandError(ErrorCode.BadValue, f"maxTimeMS has to be a whole number, not {limit!r}")

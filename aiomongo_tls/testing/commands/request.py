@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from aiomongo_tls.testing.cursors import Cursors
 from aiomongo_tls.testing.data.collection import Collection
+from aiomongo_tls.testing.deployment.node import Node, Standalone
 from aiomongo_tls.testing.fail_points import FailPoints
 from aiomongo_tls.testing.failures import CommandError, ErrorCode
 from aiomongo_tls.testing.store import MemoryStore, Store
@@ -108,6 +109,7 @@ class Request:
         document: the command, document sequences merged into it as arrays.
         connection: the connection it came over.
         server: what all connections share.
+        node: what the server that was asked is among others.
         fail_points: the fail points of the server that was asked.
         failure: what one of them does to the command.
     """
@@ -117,6 +119,7 @@ class Request:
     document: Document
     connection: ConnectionState
     server: ServerState
+    node: Node = field(default_factory=Standalone)
     fail_points: FailPoints = field(default_factory=FailPoints)
     failure: Failure | None = None
 
