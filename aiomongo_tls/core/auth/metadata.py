@@ -166,7 +166,21 @@ def _function_as_a_service(variables: Mapping[str, str]) -> dict[str, Any]:
     return env
 
 
+def is_function(variables: Mapping[str, str]) -> bool:
+    """Whether this program runs as a short-lived function of a cloud provider.
+
+    Args:
+        variables: the environment variables.
+    """
+    return bool(_service_names(variables))
+
+
 def _service_name(variables: Mapping[str, str]) -> str | None:
+    names = _service_names(variables)
+    return names.pop() if len(names) == 1 else None
+
+
+def _service_names(variables: Mapping[str, str]) -> set[str]:
     names: set[str] = set()
     if variables.get("AWS_EXECUTION_ENV", "").startswith("AWS_Lambda_") or variables.get("AWS_LAMBDA_RUNTIME_API"):
         names.add("aws.lambda")
@@ -178,7 +192,7 @@ def _service_name(variables: Mapping[str, str]) -> str | None:
         # Vercel runs on Lambda and shows both.
         names.discard("aws.lambda")
         names.add("vercel")
-    return names.pop() if len(names) == 1 else None
+    return names
 
 
 def _shrink(document: dict[str, Any]) -> dict[str, Any]:
