@@ -16,6 +16,7 @@ authentication, a weaker write concern) or what is not here yet is a `Configurat
     conflicts, refusals   the specifications' contradictions; what we refuse beyond them
     parser                stage one
     resolve, build        stage two: merge, check, refuse; then put every value where its row says
+    srv                   mongodb+srv: what DNS answers, put into options that were resolved without it
     notices               warnings, collected and pointed at the caller's line
 
 Two rules hold everywhere. No message quotes a part of a URI that may hold a secret: where the syntax is broken a
@@ -23,5 +24,9 @@ password can be anywhere, so the position is named instead, and an exception tha
 And the rows decide: `lands` is where a value goes, `kind` is what it may be, so that the parser, the typed keywords
 and the README's table cannot drift apart.
 
-May import: errors, address, core.options, bson.
+Making a client does no I/O, so that the options of a mongodb+srv client are resolved before anything is looked up:
+complete but for the seeds. What DNS may add is three options at most, and what the user gave of these is remembered in
+`SRVOptions.given`; the contradictions are looked for again when the answer is there.
+
+May import: errors, address, core.options, core.events (the classes of listeners), bson.
 """
