@@ -102,6 +102,17 @@ class TopologyDescription:
         """Whether a server takes writes at the moment."""
         return bool(eligible(self.topology_type, self.servers.values(), None, _DEFAULT_HEARTBEAT_FREQUENCY))
 
+    def takes_operations(self, address: ServerAddress) -> bool:
+        """Whether operations may be sent to a server now, so that its pool is to be ready.
+
+        Args:
+            address: the server.
+        """
+        server = self.servers.get(address)
+        if server is None:
+            return False
+        return server.is_data_bearing or (self.topology_type is TopologyType.SINGLE and server.is_server_type_known)
+
     def check_compatible(self) -> None:
         """See to it that we have a wire version in common with every server.
 
