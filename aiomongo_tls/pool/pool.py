@@ -8,37 +8,77 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
 from contextvars import Context
 from copy import copy
+from dataclasses import dataclass
 from functools import partial
+from random import random
 from typing import TYPE_CHECKING
 
-from aiomongo_tls.core.pool.disposition import Disposition, disposition
-from aiomongo_tls.core.pool.slots import Action, Close, Counts, Grant, Open, Slots
+from aiomongo_tls.core.events.pool_events import ConnectionClosedReason
+from aiomongo_tls.core.events.publisher import NOBODY
+from aiomongo_tls.core.pool.disposition import DRAIN_BYTES, Disposition, closing_reason, disposition
+from aiomongo_tls.core.pool.occupation import occupation, pinned_occupation
+from aiomongo_tls.core.pool.overload import OVERLOAD_LABELS, may_be_overload
+from aiomongo_tls.core.pool.reported_options import reported_options
+from aiomongo_tls.core.pool.slots import Abandon, Action, Close, Grant, Open, Slots
+from aiomongo_tls.core.pool.status import PoolState, PoolStatus
+from aiomongo_tls.core.sdam.schedule import Backoff
 from aiomongo_tls.deadline import NEVER, Deadline
-from aiomongo_tls.errors import AutoReconnect, Phase, PoolClosedError, WaitQueueTimeoutError
+from aiomongo_tls.errors import (
+    AutoReconnect,
+    InvalidOperation,
+    MongoError,
+    Phase,
+    PoolClearedError,
+    PoolClosedError,
+    WaitQueueTimeoutError,
+)
 from aiomongo_tls.net.connection import Connection
+from aiomongo_tls.pool.announcer import PoolAnnouncer
 from aiomongo_tls.pool.keeper import Keeper
 
 if TYPE_CHECKING:
+    from bson import ObjectId
+
+    from aiomongo_tls.core.events.publisher import EventPublisher
     from aiomongo_tls.core.options.pool_options import PoolOptions
     from aiomongo_tls.core.pool.key import PoolKey
-    from aiomongo_tls.core.sdam.schedule import Backoff
 
 _log = logging.getLogger("aiomongo_tls.pool")
+
+FIRST_PAUSE = 1.0
+"""Seconds at most after which a failed attempt that nobody asked for is repeated."""
+
+LONGEST_PAUSE = 10.0
+"""Seconds at most between such attempts in the long run."""
 
 _Waiter = asyncio.Future[Connection]
 
 
+@dataclass(frozen=True, slots=True)
+class _Attempt:
+    """A connection that is being opened."""
+
+    connection: Connection
+    task: asyncio.Task[None]
+    since: float
+
+
 class Pool:
-    """The connections of one key, on the running event loop.
+    """The connections of one key, on the running event loop. It is paused until `ready()` is called.
 
     Args:
         key: the server, and who its connections are for.
         options: the pool options.
         establish: opens a new connection; has a time limit of its own and leaves nothing open when it fails.
+        publisher: knows who wants to be told what happens; nobody by default.
+        on_fault: called with the connection and the error when an attempt has failed, before anybody else learns of
+            it. It may clear the pool; then all who wait get that error.
+        load_balanced: whether each connection belongs to a service behind a load balancer, and is stale by its
+            generation.
         backoff: the pauses between attempts that nobody asked for and that fail.
     """
 
@@ -48,44 +88,85 @@ class Pool:
         options: PoolOptions,
         establish: Callable[[Connection], Awaitable[None]],
         *,
+        publisher: EventPublisher | None = None,
+        on_fault: Callable[[Connection, Exception], None] | None = None,
+        load_balanced: bool = False,
         backoff: Backoff | None = None,
     ) -> None:
         self.key = key
         self._options = options
         self._establish = establish
+        self._on_fault = on_fault
+        self._load_balanced = load_balanced
+        self._backoff = backoff or Backoff(FIRST_PAUSE, LONGEST_PAUSE, random)
         self._loop = asyncio.get_running_loop()
         self._now = self._loop.time
         self._slots: Slots[Connection, _Waiter] = Slots(options)
+        self._generations = self._slots.generations
+        # What is on the way of every operation and never changes.
+        self._may_park = options.drain_timeout > 0
+        self._grow_old = options.max_idle_time is not None
         # The attempts by the number of their connection, the oldest first.
-        self._attempts: dict[int, tuple[Connection, asyncio.Task[None]]] = {}
+        self._attempts: dict[int, _Attempt] = {}
+        # Also those of attempts that were abandoned and have not come to their end yet.
+        self._tasks: set[asyncio.Task[None]] = set()
         # Every connection whose socket may still be open, and as many again that are gone: pruned now and then.
         self._connections: set[Connection] = set()
-        self._keeper = Keeper(self._look, call_at=self._loop.call_at, clock=self._now, backoff=backoff)
+        self._keeper = Keeper(self._look, call_at=self._loop.call_at)
+        # Why the pool was cleared.
+        self._cleared_by: Exception | None = None
+        # The error of the attempt that `on_fault` is being told of.
+        self._telling: Exception | None = None
         self._has_reported_fault = False
+        self._announcer = PoolAnnouncer(key.address, publisher or NOBODY)
+        if self._announcer.is_heard:
+            self._announcer.pool_created(reported_options(options))
 
     def __repr__(self) -> str:
-        counts = self.status
-        state = "closed " if self._slots.is_closed else ""
+        status = self.status
+        parked = f"parked={status.parked} " if status.parked else ""
         return (
-            f"<Pool {self.key.address} {state}idle={counts.idle} in_use={counts.in_use} "
-            f"opening={counts.opening} waiting={counts.waiting}>"
+            f"<Pool {self.key.address} {status.state} idle={status.idle} in_use={status.in_use} {parked}"
+            f"opening={status.opening} waiting={status.waiting}>"
         )
 
     @property
-    def status(self) -> Counts:
-        """How many connections there are, and how many callers wait."""
-        return self._slots.counts
+    def status(self) -> PoolStatus:
+        """How many connections there are, how many callers wait, and whether connections are handed out."""
+        return self._slots.status
+
+    @property
+    def operation_count(self) -> int:
+        """How many operations have a connection or wait for one."""
+        return self._slots.operation_count
 
     @property
     def attempts(self) -> list[Connection]:
         """The connections that are being opened, the oldest first; their `progress` says how far that has come."""
-        return [connection for connection, _ in self._attempts.values()]
+        return [attempt.connection for attempt in self._attempts.values()]
+
+    @property
+    def generation(self) -> int:
+        """How often the pool was cleared."""
+        return self._generations.pool
+
+    def generation_of(self, service_id: ObjectId | None) -> int:
+        """How often the connections to one service behind a load balancer were cleared; None for the whole pool."""
+        return self._generations.of(service_id)
+
+    def is_stale(self, connection: Connection) -> bool:
+        """Whether the pool was cleared since this connection was opened."""
+        return connection.generation != self._generations.of(connection.service_id if self._load_balanced else None)
 
     # Out and in
 
     def try_check_out(self) -> Connection | None:
         """An idle connection, if there is one and nobody waits."""
-        return self._slots.take(self._now())
+        connection = self._slots.take(self._now() if self._grow_old else 0.0)
+        if connection is not None and self._announcer.is_heard:
+            self._announcer.check_out_started()
+            self._announcer.checked_out(connection.id, 0.0)
+        return connection
 
     async def check_out(self, deadline: Deadline = NEVER) -> Connection:
         """Get a connection: an idle one, or the next that is given back or opened.
@@ -100,30 +181,81 @@ class Pool:
             WaitQueueTimeoutError: none became free in time (waitQueueTimeoutMS, or the deadline).
             NetworkTimeout: the deadline passed while one was being opened; says how far that had come.
             TLSHandshakeTimeout: the same, within the TLS handshake.
+            PoolClearedError: the pool is paused, or was cleared meanwhile.
             PoolClosedError: the pool is closed.
             Exception: a copy of the error with which an attempt to open a connection has failed.
         """
-        while True:
-            connection = self.try_check_out() or await self._wait(deadline)
-            if connection.is_usable:
-                return connection
-            # Lost between being handed over and being picked up.
-            self.check_in(connection)
+        announcer = self._announcer
+        if not announcer.is_heard:
+            return await self._acquire(deadline)
+        started = self._now()
+        announcer.check_out_started()
+        try:
+            connection = await self._acquire(deadline)
+        except BaseException as exc:
+            # Whoever cancels one that waits has run out of patience.
+            is_timeout = isinstance(exc, (WaitQueueTimeoutError, asyncio.CancelledError))
+            announcer.check_out_failed(exc, self._now() - started, is_timeout=is_timeout)
+            raise
+        announcer.checked_out(connection.id, self._now() - started)
+        return connection
 
     def check_in(self, connection: Connection) -> None:
-        """Give a connection back, in whatever state it is."""
-        what = disposition(connection, pool_is_closed=self._slots.is_closed)
-        actions = self._slots.give_back(connection, self._now(), keep=what is Disposition.KEEP)
-        if what is Disposition.KEEP:
-            self._keeper.look_at(self._slots.next_look)
-        elif what is Disposition.CLOSE:
-            connection.close()
-        else:
-            connection.abort()
-        if actions:
-            self._carry_out(actions)
+        """Give a connection back, in whatever state it is. Plain: nothing can get in between.
 
-    # The end
+        Raises:
+            InvalidOperation: it is not in use: it was given back before, or belongs to another pool.
+        """
+        if self._announcer.is_heard:
+            self._slots.check_in_use(connection)
+            self._announcer.checked_in(connection.id)
+        self._take_back(connection)
+
+    # The pool as a whole
+
+    def ready(self) -> None:
+        """Hand out connections from now on, and keep minPoolSize open. Plain; without effect unless paused."""
+        now = self._now()
+        if not self._slots.ready(now):
+            return
+        self._cleared_by = None
+        if self._announcer.is_heard:
+            self._announcer.pool_ready()
+        self._carry_out(self._slots.plan(now))
+
+    def clear(
+        self,
+        error: Exception | None = None,
+        *,
+        interrupt_in_use_connections: bool = False,
+        service_id: ObjectId | None = None,
+    ) -> None:
+        """Make all connections stale. Plain.
+
+        Idle connections are closed at once, and those in use when they are given back. Unless only one service behind a
+        load balancer is meant, the pool is paused: who waits is turned away, attempts are given up.
+
+        Args:
+            error: what was seen of the server; the cause of the errors that follow.
+            interrupt_in_use_connections: whether operations that are under way are broken off, with a
+                PoolClearedError.
+            service_id: the service whose connections are meant; to be given in load balanced mode, and only there.
+
+        Raises:
+            InvalidOperation: a service was given without load balanced mode, or none with it.
+        """
+        if self._load_balanced is (service_id is None):
+            raise InvalidOperation("in load balanced mode, and only there, one service at a time is cleared")
+        state = self._slots.state
+        if state is PoolState.CLOSED:
+            return
+        actions = self._slots.clear() if service_id is None else self._slots.clear_service(service_id, self._now())
+        self._cleared_by = error or self._cleared_by
+        if (state is PoolState.READY or service_id is not None) and self._announcer.is_heard:
+            self._announcer.pool_cleared(service_id, interrupts=interrupt_in_use_connections, error=error)
+        self._carry_out(actions, self._telling or self._not_ready())
+        if interrupt_in_use_connections:
+            self._interrupt(service_id)
 
     def close(self) -> None:
         """Close every connection in order, end every attempt and turn away who waits. Plain and idempotent."""
@@ -135,7 +267,7 @@ class Pool:
 
     async def wait_closed(self) -> None:
         """Wait until nothing is left after `close()` or `abort()`: no task, no socket."""
-        for _, task in list(self._attempts.values()):
+        for task in list(self._tasks):
             await asyncio.wait([task])
         for connection in list(self._connections):
             await connection.wait_closed()
@@ -143,30 +275,105 @@ class Pool:
 
     def _end(self, how: Callable[[Connection], None]) -> None:
         self._keeper.stop()
-        if not self._slots.is_closed:
-            error = PoolClosedError("the client was closed", host=self.key.address)
-            self._carry_out(self._slots.close(), error)
-        for _, task in self._attempts.values():
-            task.cancel()
+        is_first = self._slots.state is not PoolState.CLOSED
+        if is_first:
+            self._carry_out(self._slots.close(), self._not_ready())
         for connection in self._connections:
             how(connection)
+        if is_first and self._announcer.is_heard:
+            self._announcer.pool_closed()
+
+    def _interrupt(self, service_id: ObjectId | None) -> None:
+        """Break off what is under way on stale connections."""
+        error = PoolClearedError(
+            "the operation was interrupted, because the server did not answer its monitor in time",
+            host=self.key.address,
+        )
+        error.__cause__ = self._cleared_by
+        for connection in self._slots.in_use:
+            if self.is_stale(connection) and (service_id is None or connection.service_id == service_id):
+                connection.stream_lost(error)
+                connection.abort()
+
+    def _not_ready(self) -> Exception:
+        """Why nobody gets a connection."""
+        if self._slots.state is PoolState.CLOSED:
+            return PoolClosedError("the client was closed", host=self.key.address)
+        fault = self._cleared_by
+        why = f"its pool was cleared: {fault}" if fault is not None else "it is not known to be there"
+        error = PoolClearedError(f"no connection is handed out to the server now, because {why}", host=self.key.address)
+        error.__cause__ = fault
+        return error
+
+    # Taking back
+
+    def _take_back(self, connection: Connection) -> None:
+        slots = self._slots
+        is_closed = slots.state is PoolState.CLOSED
+        is_stale = self.is_stale(connection) if self._load_balanced else connection.generation != self._generations.pool
+        what = disposition(connection, is_closed, is_stale, self._may_park)
+        if what is Disposition.KEEP:
+            # The common case, on the way of every operation.
+            actions = slots.give_back(connection, self._now() if self._grow_old else 0.0)
+            if actions:
+                self._carry_out(actions)
+            elif self._grow_old:
+                self._keeper.look_at(slots.next_look)
+        elif what is Disposition.PARK:
+            actions = slots.park(connection, self._now())
+            connection.drain_late(self._drained, DRAIN_BYTES)
+            self._carry_out(actions)
+        else:
+            actions = slots.remove(connection, self._now())
+            self._shut(connection, closing_reason(connection, is_closed=is_closed, is_stale=is_stale))
+            self._carry_out(actions)
+
+    def _drained(self, connection: Connection) -> None:
+        self._carry_out(self._slots.drained(connection, self._now()))
+
+    def _lost(self, connection: Connection) -> None:
+        actions = self._slots.lost(connection, self._now())
+        if actions is None:
+            return
+        if self._announcer.is_heard:
+            self._announcer.connection_closed(connection.id, ConnectionClosedReason.ERROR, connection.fault)
+        self._carry_out(actions)
+
+    def _shut(self, connection: Connection, reason: ConnectionClosedReason) -> None:
+        """Close a connection that is not in the books any more."""
+        if self._announcer.is_heard:
+            self._announcer.connection_closed(connection.id, reason, connection.fault)
+        if connection.is_dirty:
+            # There is nothing to say on it that would be understood.
+            connection.abort()
+        else:
+            connection.close()
 
     # Waiting
+
+    async def _acquire(self, deadline: Deadline) -> Connection:
+        while True:
+            connection = self._slots.take(self._now()) or await self._wait(deadline)
+            if connection.is_usable:
+                return connection
+            # Lost between being handed over and being picked up.
+            self._take_back(connection)
 
     async def _wait(self, deadline: Deadline) -> Connection:
         now = self._now()
         limit = deadline.tightened(self._queue_limit(now))
-        if limit.has_passed(now):
+        if limit.has_passed(now) and self._slots.state is PoolState.READY:
             raise self._time_is_up(limit, deadline)
         waiter: _Waiter = self._loop.create_future()
         timer = self._loop.call_at(limit.at, self._expire, waiter, limit, deadline) if limit.is_finite else None
-        self._carry_out(self._slots.join(waiter, now), PoolClosedError("the client is closed", host=self.key.address))
+        actions = self._slots.join(waiter, now)
+        self._carry_out(actions, None if self._slots.state is PoolState.READY else self._not_ready())
         try:
             return await waiter
         except BaseException:
             if waiter.done() and not waiter.cancelled() and waiter.exception() is None:
                 # Granted, but the caller was cancelled before it could take it.
-                self.check_in(waiter.result())
+                self._take_back(waiter.result())
             else:
                 self._slots.leave(waiter)
             raise
@@ -185,25 +392,18 @@ class Pool:
 
     def _time_is_up(self, limit: Deadline, deadline: Deadline) -> Exception:
         option = limit.option or "the deadline"
-        if limit is deadline and self._attempts:
+        attempts = self.attempts
+        if limit is deadline and attempts:
             # The one that has come furthest in time is the best answer to "what was it waiting for?".
-            return self.attempts[0].progress.time_is_up(option)
+            return attempts[0].progress.time_is_up(option)
+        if self._load_balanced:
+            held = (connection.pinned for connection in self._slots.in_use)
+            doing = pinned_occupation(self._options.max_pool_size, held)
+        else:
+            doing = occupation(self.status, (connection.progress.phase for connection in attempts))
         return WaitQueueTimeoutError(
-            f"{option} has passed while {Phase.QUEUE.doing}: {self._occupation()}",
-            host=self.key.address,
-            phase=Phase.QUEUE,
+            f"{option} has passed while {Phase.QUEUE.doing}: {doing}", host=self.key.address, phase=Phase.QUEUE
         )
-
-    def _occupation(self) -> str:
-        """What the connections are doing, in words."""
-        counts = self.status
-        limit = self._options.max_pool_size
-        text = f"{counts.in_use} in use" + (f" of maxPoolSize={limit}" if limit else "")
-        phases = Counter(connection.progress.phase.doing for connection in self.attempts)
-        if phases:
-            doing = ", ".join(f"{count} {phase}" for phase, count in phases.items())
-            text += f", {counts.opening} being opened ({doing})"
-        return f"{text}, {counts.waiting} waiting" if counts.waiting else text
 
     # Carrying out
 
@@ -220,61 +420,112 @@ class Pool:
             elif isinstance(action, Open):
                 self._open(action.connection_id)
             elif isinstance(action, Close):
-                action.connection.close()
+                self._shut(action.connection, action.reason)
+            elif isinstance(action, Abandon):
+                self._abandon(action)
             elif not action.waiter.done() and error is not None:
                 action.waiter.set_exception(_twin(error))
         self._keeper.look_at(self._slots.next_look)
 
+    def _look(self) -> None:
+        self._carry_out(self._slots.plan(self._now()))
+
+    # Opening
+
     def _open(self, connection_id: int) -> None:
         connection = Connection(self.key.address, connection_id)
-        if len(self._connections) >= 2 * self.status.total:
+        connection.home = self
+        connection.generation = self._generations.pool
+        if len(self._connections) >= 2 * self._slots.total:
             self._connections = {other for other in self._connections if not other.is_gone}
         self._connections.add(connection)
+        if self._announcer.is_heard:
+            self._announcer.connection_created(connection_id)
         name = f"aiomongo_tls open connection {connection_id} to {self.key.address}"
         task = self._loop.create_task(self._open_it(connection), name=name, context=Context())
-        self._attempts[connection_id] = connection, task
+        self._attempts[connection_id] = _Attempt(connection, task, self._now())
+        self._tasks.add(task)
         # In a callback and not at the end of the task, which may be cancelled before it has begun.
-        task.add_done_callback(partial(self._attempted, connection_id, connection))
+        task.add_done_callback(partial(self._attempted, connection))
 
     async def _open_it(self, connection: Connection) -> None:
         await self._establish(connection)
 
-    def _attempted(self, connection_id: int, connection: Connection, task: asyncio.Task[None]) -> None:
-        del self._attempts[connection_id]
+    def _abandon(self, action: Abandon) -> None:
+        """End an attempt; whatever becomes of it is nobody's business any more."""
+        attempt = self._attempts.pop(action.connection_id)
+        if self._announcer.is_heard:
+            self._announcer.connection_closed(action.connection_id, action.reason, None)
+        attempt.task.cancel()
+
+    def _attempted(self, connection: Connection, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
         error = self._fault(connection, task)
-        if error is None:
-            connection.on_lost = self._lost
-            self._has_reported_fault = False
-            self._keeper.succeeded()
-            self._carry_out(self._slots.opened(connection_id, connection, self._now()))
-            return
-        actions = self._slots.failed(connection_id)
-        self._carry_out(actions, error)
-        if self._slots.is_short and not self._slots.is_closed:
-            self._keeper.failed()
-            if not actions and not self._has_reported_fault:
-                # Nobody waits who could be told.
-                _log.warning("no connection could be opened to keep minPoolSize: %s", error)
+        attempt = self._attempts.pop(connection.id, None)
+        if attempt is None:
+            # Abandoned, perhaps in the very turn in which it succeeded.
+            connection.abort()
+        elif error is None:
+            self._opened(attempt)
+        else:
+            self._failed(connection, error)
+
+    def _opened(self, attempt: _Attempt) -> None:
+        connection, now = attempt.connection, self._now()
+        connection.on_lost = self._lost
+        self._has_reported_fault = False
+        self._backoff.reset()
+        if self._announcer.is_heard:
+            self._announcer.connection_ready(connection.id, now - attempt.since)
+        service_id = connection.service_id if self._load_balanced else None
+        connection.generation = self._generations.of(service_id)
+        self._carry_out(self._slots.opened(connection.id, connection, now, service_id))
+
+    def _failed(self, connection: Connection, error: BaseException) -> None:
+        self._slots.failed(connection.id)
+        if isinstance(error, MongoError) and may_be_overload(error):
+            for label in OVERLOAD_LABELS:
+                error.add_error_label(label)
+        self._tell_fault(connection, error)
+        if self._announcer.is_heard:
+            self._announcer.connection_closed(connection.id, ConnectionClosedReason.ERROR, error)
+        now = self._now()
+        is_short = self._slots.is_short and self._slots.state is PoolState.READY
+        actions = self._slots.after_failure(now, now + self._backoff.pause() if is_short else now)
+        if is_short and not self._slots.counts.waiting and not actions and not self._has_reported_fault:
+            # Nobody waits who could be told.
             self._has_reported_fault = True
+            _log.warning("no connection could be opened to keep minPoolSize: %s", error)
+        self._carry_out(actions, error)
+
+    def _tell_fault(self, connection: Connection, error: BaseException) -> None:
+        """Let the topology know, which may clear the pool."""
+        if self._on_fault is None or not isinstance(error, Exception) or isinstance(error, PoolClosedError):
+            return
+        if self._load_balanced:
+            connection.generation = self._generations.of(connection.service_id)
+        self._telling = error
+        try:
+            self._on_fault(connection, error)
+        except Exception as exc:  # noqa: BLE001 - whoever waits must be told all the same
+            self._loop.call_exception_handler({"message": f"{self!r}: a fault could not be told", "exception": exc})
+        finally:
+            self._telling = None
 
     def _fault(self, connection: Connection, task: asyncio.Task[None]) -> BaseException | None:
         """Why an attempt has not led to a connection."""
         if task.cancelled():
-            return PoolClosedError("the client was closed", host=self.key.address)
+            return PoolClosedError("the attempt to open a connection was cancelled", host=self.key.address)
         error = task.exception()
         if error is None and not connection.is_usable:
             lost = AutoReconnect(
-                "the connection was lost right after it was opened", host=self.key.address, phase=Phase.HELLO
+                "the connection was lost right after it was opened",
+                host=self.key.address,
+                phase=connection.progress.phase,
             )
             lost.__cause__ = connection.fault
             return lost
         return error
-
-    def _lost(self, connection: Connection) -> None:
-        self._carry_out(self._slots.lost(connection, self._now()))
-
-    def _look(self) -> None:
-        self._carry_out(self._slots.fill(self._now()))
 
 
 def _twin(error: BaseException) -> BaseException:

@@ -308,7 +308,14 @@ class Topology:
             await establisher.establish(connection)
             self._description = connection.description
 
-        return Pool(key, options.pool, establish)
+        def on_fault(connection: Connection, error: Exception) -> None:
+            # All who wait learn of it, and pause until the same moment.
+            pool.clear(error)
+            pool.ready()
+
+        pool = Pool(key, options.pool, establish, on_fault=on_fault)
+        pool.ready()
+        return pool
 
     async def _pause(self, limit: Deadline) -> None:
         """Pause with all who have met a fault, until the limit at most; closing the client ends it."""
