@@ -47,7 +47,7 @@ def aggregate(request: Request) -> Document:
     if output is not None:
         _write(request, output, target, list(documents))
         documents = ()
-    return {"cursor": request.server.cursors.open(collection.namespace, _encoded(documents), batch_size=batch_size)}
+    return {"cursor": request.open_cursor(collection.namespace, _encoded(documents), batch_size=batch_size)}
 
 
 def _without_collection(stages: Any) -> Document:

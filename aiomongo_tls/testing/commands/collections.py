@@ -102,7 +102,7 @@ def _description(database: str, name: str) -> Document:
 
 def _cursor(request: Request, name: str, entries: Iterable[Document], options: Fields) -> Document:
     return {
-        "cursor": request.server.cursors.open(
+        "cursor": request.open_cursor(
             f"{request.database}.{name}", map(bson.encode, entries), batch_size=options.whole("batchSize")
         )
     }

@@ -1,12 +1,9 @@
-"""What clients and shells ask a server about itself, and sessions, of which a standalone server keeps no account."""
+"""What clients and shells ask a server about itself."""
 
 from __future__ import annotations
 
 import platform
-import uuid
 from typing import TYPE_CHECKING
-
-from bson.binary import Binary
 
 from aiomongo_tls.testing.commands.fields import Fields
 from aiomongo_tls.testing.data.collection import MAX_DOCUMENT_SIZE
@@ -88,15 +85,3 @@ def get_cmd_line_opts(request: Request) -> Document:
     """The command line: none."""
     Fields(request.name, request.document, ())
     return {"argv": ["aiomongo-tls", "serve"], "parsed": {}}
-
-
-def start_session(request: Request) -> Document:
-    """A new session's id."""
-    Fields(request.name, request.document, ())
-    return {"id": {"id": Binary(uuid.uuid4().bytes, 4)}, "timeoutMinutes": 30}
-
-
-def end_sessions(request: Request) -> Document:
-    """Take note that sessions have ended (or go on): there is nothing to keep."""
-    Fields(request.name, request.document, ()).array(request.name)
-    return {}

@@ -15,7 +15,9 @@ from aiomongo_tls.testing.commands import (
     indexes,
     modification,
     reads,
+    replication,
     sasl,
+    sessions,
     writes,
 )
 from aiomongo_tls.testing.commands.authorization import authorize
@@ -60,6 +62,7 @@ _CHANGE = (Privilege.WRITE, Privilege.MANAGE)
 _MANAGE = (Privilege.MANAGE,)
 _USERS = (Privilege.USERS,)
 _MONITOR = (Privilege.MONITOR,)
+_CLUSTER = (Privilege.CLUSTER,)
 _ON_READER = Placement.READ
 _ON_PRIMARY = Placement.WRITE
 
@@ -81,11 +84,16 @@ COMMANDS: Mapping[str, Command] = {
     "hostInfo": Command(diagnostics.host_info, needs=_MONITOR),
     "getParameter": Command(diagnostics.get_parameter, admin_only=True, needs=_MONITOR),
     "configureFailPoint": Command(diagnostics.configure_fail_point, admin_only=True),
+    "replSetGetStatus": Command(replication.get_status, admin_only=True, needs=_MONITOR),
+    "replSetStepDown": Command(replication.step_down, admin_only=True, needs=_CLUSTER),
+    "replSetFreeze": Command(replication.freeze, admin_only=True, needs=_CLUSTER),
     "getLog": Command(diagnostics.get_log, admin_only=True, needs=_MONITOR),
     "getCmdLineOpts": Command(diagnostics.get_cmd_line_opts, admin_only=True, needs=_MONITOR),
-    "startSession": Command(diagnostics.start_session),
-    "endSessions": Command(diagnostics.end_sessions, needs_user=False),
-    "refreshSessions": Command(diagnostics.end_sessions, needs_user=False),
+    "startSession": Command(sessions.start),
+    "endSessions": Command(sessions.end, needs_user=False),
+    "refreshSessions": Command(sessions.end, needs_user=False),
+    "killSessions": Command(sessions.kill),
+    "killAllSessions": Command(sessions.kill_all, needs=_CLUSTER),
     "find": Command(reads.find, needs=_READ, placement=_ON_READER),
     "getMore": Command(reads.get_more, needs=_LIST),
     "killCursors": Command(reads.kill_cursors, needs=_LIST),
@@ -115,14 +123,14 @@ STATE_CHANGES = frozenset(
         *(ErrorCode.InterruptedDueToReplStateChange, ErrorCode.PrimarySteppedDown),
     }
 )
-"""Errors that tell of a changed member; a replica set adds its topologyVersion. Errors of fail points have none, so
-that drivers do not take them for old news."""
+"""Errors that tell of a changed member. Members of a replica set date them with their topologyVersion, those of fail
+points too: by it a driver knows that nothing has changed, goes on and tries again."""
 
 ELSEWHERE = frozenset(
     {
         *("abortTransaction", "commitTransaction", "collMod", "collStats", "compact", "convertToCapped", "currentOp"),
-        *("dbStats", "dbHash", "explain", "fsync", "geoSearch", "killOp", "killSessions", "killAllSessions"),
-        *("mapReduce", "planCacheClear", "profile", "reIndex", "replSetGetStatus", "rotateCertificates"),
+        *("dbStats", "dbHash", "explain", "fsync", "geoSearch", "killOp"),
+        *("mapReduce", "planCacheClear", "profile", "reIndex", "rotateCertificates"),
         *("serverStatus", "setParameter", "shutdown", "top", "updateUser", "usersInfo", "validate", "grantRolesToUser"),
         *("createRole", "dropRole", "rolesInfo", "createSearchIndexes", "dropSearchIndex"),
         *("listCommands", "killAllSessionsByPattern", "setFeatureCompatibilityVersion", "dropAllUsersFromDatabase"),
@@ -158,8 +166,9 @@ def refused(request: Request, error: CommandError) -> Document:
         error: why.
     """
     reply = error.reply()
-    if error.code in STATE_CHANGES and request.node.clock is not None and request.failure is None:
-        reply["topologyVersion"] = request.node.topology_version.document
+    node = request.node
+    if error.code in STATE_CHANGES and node.clock is not None and not node.is_router:
+        reply["topologyVersion"] = node.topology_version.document
     return _complete(request, reply)
 
 
@@ -168,14 +177,18 @@ def _complete(request: Request, reply: Document) -> Document:
 
 
 def _run(request: Request) -> Document:
+    command = COMMANDS.get(request.name)
+    nobody = request.server.access_control and request.connection.user is None
+    # Without a user there is no telling whose session it would be.
+    if command is not None and (command.needs_user or not nobody):
+        request.session = sessions.identify(request)
     if request.failure is not None and request.failure.error is not None:
         raise request.failure.error
-    command = COMMANDS.get(request.name)
     if command is None:
         if request.name in ELSEWHERE:
             raise not_here(f"the command {request.name}")
         raise CommandError(ErrorCode.CommandNotFound, f"no such command: '{request.name}'")
-    if command.needs_user and request.server.access_control and request.connection.user is None:
+    if command.needs_user and nobody:
         raise CommandError(ErrorCode.Unauthorized, f"Command {request.name} requires authentication")
     if command.admin_only and request.database != "admin":
         raise CommandError(ErrorCode.Unauthorized, f"{request.name} may only be run against the admin database.")
@@ -183,6 +196,8 @@ def _run(request: Request) -> Document:
     check_generic(request)
     node = request.node
     node.check(command.placement, request.document)
+    request.retryable_write = sessions.begin(request)
+    request.writes_before = request.connection.writes
     reply = command.run(request)
     if command.placement is Placement.WRITE:
         node.wrote()

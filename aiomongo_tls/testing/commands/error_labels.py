@@ -1,7 +1,7 @@
 """What the server adds to a reply at the end: write concern errors of fail points, and error labels.
 
-Specification: retryable-writes, "RetryableWriteError labels". A server labels what the client may try again; a fail
-point's labels stand in the place of the server's own.
+Specification: retryable-writes, "RetryableWriteError labels". A mongod labels what the client may try again, a mongos
+does not. A fail point's labels stand in the place of the server's own.
 """
 
 from __future__ import annotations
@@ -54,4 +54,15 @@ def _labels(reply: Document, request: Request) -> list[str]:
         return []
     concern: Any = reply.get("writeConcernError")
     codes = {reply.get("code"), concern.get("code") if is_document(concern) else None}
-    return ["RetryableWriteError"] if codes & RETRYABLE_CODES else []
+    if request.node.is_router or not codes & RETRYABLE_CODES:
+        return []
+    return ["RetryableWriteError", *(["NoWritesPerformed"] if _wrote_nothing(reply, request) else [])]
+
+
+def _wrote_nothing(reply: Document, request: Request) -> bool:
+    """Whether it is certain that nothing was written.
+
+    A server tells it from the connection's last write before and after, so it is not certain on a connection that
+    never wrote, nor for a command that was refused beforehand.
+    """
+    return "code" in reply and 0 < request.connection.writes == request.writes_before

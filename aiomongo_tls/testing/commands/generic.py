@@ -1,4 +1,4 @@
-"""The fields that any command may have: concerns, transaction numbers, versions of the API, limits of time."""
+"""The fields that any command may have: concerns, versions of the API, limits of time."""
 
 from __future__ import annotations
 
@@ -19,16 +19,6 @@ def check_generic(request: Request) -> None:
     """
     document, node = request.document, request.node
     node.hears(document)
-    if "txnNumber" in document and not node.takes_transaction_numbers:
-        raise CommandError(
-            ErrorCode.IllegalOperation, "Transaction numbers are only allowed on a replica set member or mongos"
-        )
-    if "startTransaction" in document or "autocommit" in document:
-        if node.takes_transaction_numbers:
-            raise not_here("transactions")
-        raise CommandError(
-            ErrorCode.IllegalOperation, "Transaction numbers are only allowed on a replica set member or mongos"
-        )
     if document.get("apiVersion", "1") != "1":
         raise CommandError(ErrorCode.APIVersionError, "API version must be '1'")
     if truthy(document.get("apiStrict")):

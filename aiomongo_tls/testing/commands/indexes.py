@@ -53,7 +53,7 @@ def list_indexes(request: Request) -> Document:
     collection = _existing(request)
     definitions = map(bson.encode, collection.indexes)
     return {
-        "cursor": request.server.cursors.open(collection.namespace, definitions, batch_size=options.whole("batchSize"))
+        "cursor": request.open_cursor(collection.namespace, definitions, batch_size=options.whole("batchSize"))
     }
 
 

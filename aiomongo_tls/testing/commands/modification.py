@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from aiomongo_tls.testing.commands.fields import Fields
 from aiomongo_tls.testing.commands.reads import in_order
+from aiomongo_tls.testing.commands.statements import Statements
 from aiomongo_tls.testing.data.projection import projector
 from aiomongo_tls.testing.data.updates import Occasion, updater, upserted
 from aiomongo_tls.testing.data.values import Document, identical
@@ -16,13 +17,20 @@ if TYPE_CHECKING:
 
 _KNOWN = (
     *("query", "sort", "remove", "update", "new", "fields", "upsert", "arrayFilters", "hint", "collation", "let"),
-    "bypassDocumentValidation",
+    *("bypassDocumentValidation", "stmtId"),
 )
 
 
 def find_and_modify(request: Request) -> Document:
     """Change or remove one document and return it."""
     fields = Fields(request.name, request.document, _KNOWN)
+    statements = Statements(request, fields)
+    reply, _ = statements.carry_out(0, lambda: _modify(request, fields), lambda result: result[1])
+    return {**reply, "retriedStmtId": statements.retried[0]} if statements.retried else reply
+
+
+def _modify(request: Request, fields: Fields) -> tuple[Document, bool]:
+    """The reply, and whether anything changed."""
     fields.simple_collation()
     fields.refuse("let")
     removing, change = fields.flag("remove"), fields.value("update")
@@ -35,14 +43,17 @@ def find_and_modify(request: Request) -> Document:
     record = next(iter(in_order(collection.select(query), fields.document("sort"))), None)
     status: Document
     value: Document | None = None
+    has_changed = True
     if apply is None:
         status = {"n": 0 if record is None else 1}
+        has_changed = record is not None
         if record is not None:
             value = record.document
             collection.remove(record)
     elif record is not None:
         after = apply(record.document, Occasion(now=request.server.now(), query=query))
-        if not identical(record.document, after):
+        has_changed = not identical(record.document, after)
+        if has_changed:
             collection.replace(after)
         status = {"n": 1, "updatedExisting": True}
         value = after if fields.flag("new") else record.document
@@ -53,7 +64,9 @@ def find_and_modify(request: Request) -> Document:
         value = inserted if fields.flag("new") else None
     else:
         status = {"n": 0, "updatedExisting": False}
-    return {"lastErrorObject": status, "value": project(value) if project and value is not None else value}
+        has_changed = False
+    shown = project(value) if project and value is not None else value
+    return {"lastErrorObject": status, "value": shown}, has_changed
 
 
 def _check(fields: Fields, *, removing: bool, change: Any) -> None:

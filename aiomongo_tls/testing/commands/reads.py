@@ -12,7 +12,8 @@ from aiomongo_tls.testing.data.collection import MAX_DOCUMENT_SIZE, Record
 from aiomongo_tls.testing.data.ordering import sorter
 from aiomongo_tls.testing.data.paths import values_at
 from aiomongo_tls.testing.data.projection import projector
-from aiomongo_tls.testing.data.values import MISSING, Document, integer, is_array, unique
+from aiomongo_tls.testing.data.values import MISSING, Document, integer, is_array, truthy, unique
+from aiomongo_tls.testing.fail_points import GET_MORE, concerns
 from aiomongo_tls.testing.failures import CommandError, ErrorCode
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def find(request: Request) -> Document:
     records = sliced(records, fields.whole("skip"), fields.whole("limit"))
     projection = fields.document("projection")
     return {
-        "cursor": request.server.cursors.open(
+        "cursor": request.open_cursor(
             collection.namespace,
             _projected(records, projection),
             batch_size=fields.whole("batchSize"),
@@ -86,7 +87,28 @@ def get_more(request: Request) -> Document:
     if "maxTimeMS" in fields:
         raise CommandError(ErrorCode.BadValue, "cannot set maxTimeMS on getMore command for a non-awaitData cursor")
     namespace = f"{request.database}.{fields.string('collection')}"
-    return {"cursor": request.server.cursors.more(number, namespace, fields.whole("batchSize"))}
+    size = fields.whole("batchSize")
+    return {
+        "cursor": request.server.cursors.more(
+            number, namespace, size, request.session, lambda: _fail_point(request, namespace)
+        )
+    }
+
+
+def _fail_point(request: Request, namespace: str) -> None:
+    """Come to `failGetMoreAfterCursorCheckout`."""
+    data = request.fail_points.enter(
+        GET_MORE,
+        lambda data: concerns(
+            {"failCommands": ["getMore"], **data}, "getMore", namespace=namespace, client=request.connection.client
+        ),
+    )
+    if data is None:
+        return
+    if truthy(data.get("closeConnection")):
+        request.connection.is_ending = True
+    code = integer(data.get("errorCode"))
+    raise CommandError(ErrorCode.InternalError if code is None else code, f"Hit the '{GET_MORE}' failpoint")
 
 
 def kill_cursors(request: Request) -> Document:

@@ -11,12 +11,13 @@ from aiomongo_tls.testing.data.collection import Collection
 from aiomongo_tls.testing.deployment.node import Node, Standalone
 from aiomongo_tls.testing.fail_points import FailPoints
 from aiomongo_tls.testing.failures import CommandError, ErrorCode
+from aiomongo_tls.testing.retryable_writes import RetryableWrite, RetryableWrites, SessionId
 from aiomongo_tls.testing.store import MemoryStore, Store
 from aiomongo_tls.testing.users import EXTERNAL, Users
 from aiomongo_tls.tls.subject import subject_rfc2253
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from aiomongo_tls.testing.data.values import Document
     from aiomongo_tls.testing.failures import Failure
@@ -39,6 +40,7 @@ class ServerState:
         access_control: whether commands need a user who has logged in.
         store: the data.
         cursors: the open cursors.
+        retryable_writes: what retryable writes have done; goes with the data.
         now: the present time, UTC without a zone, to the millisecond.
     """
 
@@ -46,6 +48,7 @@ class ServerState:
     access_control: bool = False
     store: Store = field(default_factory=MemoryStore)
     cursors: Cursors = field(default_factory=Cursors)
+    retryable_writes: RetryableWrites = field(default_factory=RetryableWrites)
     now: Callable[[], datetime.datetime] = _utc_now
 
 
@@ -80,6 +83,8 @@ class ConnectionState:
         user_database: the database that knows the user.
         roles: the user's roles, each with its database; None for somebody who may do everything.
         conversation: the login by SCRAM that is under way.
+        writes: statements that changed data.
+        is_ending: whether a fail point wants it closed in the place of an answer.
     """
 
     id: int
@@ -91,6 +96,8 @@ class ConnectionState:
     user_database: str = EXTERNAL
     roles: tuple[tuple[str, str], ...] | None = None
     conversation: Conversation | None = field(default=None, repr=False)
+    writes: int = 0
+    is_ending: bool = False
 
     @property
     def certificate_subject(self) -> str | None:
@@ -110,8 +117,12 @@ class Request:
         connection: the connection it came over.
         server: what all connections share.
         node: what the server that was asked is among others.
+        exhaust_allowed: whether the client takes a stream of replies.
         fail_points: the fail points of the server that was asked.
         failure: what one of them does to the command.
+        session: the session that the command belongs to.
+        retryable_write: what is known of it if it is a retryable write.
+        writes_before: the writes of the connection before it; None if it was not begun.
     """
 
     name: str
@@ -120,13 +131,25 @@ class Request:
     connection: ConnectionState
     server: ServerState
     node: Node = field(default_factory=Standalone)
+    exhaust_allowed: bool = False
     fail_points: FailPoints = field(default_factory=FailPoints)
     failure: Failure | None = None
+    session: SessionId | None = None
+    retryable_write: RetryableWrite | None = None
+    writes_before: int | None = None
 
     @property
     def argument(self) -> Any:
         """What stands behind the command's name."""
         return self.document[self.name]
+
+    def open_cursor(
+        self, namespace: str, documents: Iterable[bytes], *, batch_size: int | None, single_batch: bool = False
+    ) -> Document:
+        """The reply's `cursor` for a result; arguments as `Cursors.open()` has them. It belongs to this session."""
+        return self.server.cursors.open(
+            namespace, documents, batch_size=batch_size, single_batch=single_batch, session=self.session
+        )
 
     def collection_name(self) -> str:
         """The collection that the command is for.

@@ -8,8 +8,9 @@ from bson import ObjectId
 
 from aiomongo_tls.testing.commands.fields import Fields
 from aiomongo_tls.testing.commands.handshake import MAX_WRITE_BATCH
+from aiomongo_tls.testing.commands.statements import Statements
 from aiomongo_tls.testing.data.updates import Occasion, is_operator_update, stamped, updater, upserted
-from aiomongo_tls.testing.data.values import Document, identical, is_document
+from aiomongo_tls.testing.data.values import Document, identical, is_document, truthy
 from aiomongo_tls.testing.failures import CommandError, ErrorCode
 
 if TYPE_CHECKING:
@@ -18,7 +19,15 @@ if TYPE_CHECKING:
     from aiomongo_tls.testing.commands.request import Request
     from aiomongo_tls.testing.data.collection import Collection
 
-_COMMON = ("ordered", "bypassDocumentValidation", "let")
+_COMMON = ("ordered", "bypassDocumentValidation", "let", "stmtId", "stmtIds")
+INTERRUPTIONS = frozenset(
+    {
+        *(ErrorCode.LockTimeout, ErrorCode.MaxTimeMSExpired, ErrorCode.ExceededTimeLimit),
+        *(ErrorCode.InterruptedAtShutdown, ErrorCode.Interrupted, ErrorCode.InterruptedDueToReplStateChange),
+    }
+)
+"""Errors that end a whole command; others belong to one write of it."""
+
 _UPDATE = ("q", "u", "multi", "upsert", "collation", "arrayFilters", "hint", "c")
 _DELETE = ("q", "limit", "collation", "hint")
 
@@ -28,15 +37,20 @@ def insert(request: Request) -> Document:
     fields = Fields("insert", request.document, ("documents", *_COMMON))
     documents = _batch(fields, "documents")
     collection = _made(request)
+    statements = Statements(request, fields)
     inserted = 0
 
-    def one(_: int, document: Document) -> None:
+    def one(index: int, document: Document) -> None:
         nonlocal inserted
-        collection.insert(stamped(with_id(document), request.server.now()))
-        inserted += 1
+
+        def write() -> int:
+            collection.insert(stamped(with_id(document), request.server.now()))
+            return 1
+
+        inserted += statements.carry_out(index, write, bool)
 
     errors = _each(documents, one, ordered=fields.flag("ordered", default=True))
-    return _reply(errors, n=inserted)
+    return _reply(statements, errors, n=inserted)
 
 
 def with_id(document: Document) -> Document:
@@ -51,19 +65,23 @@ def update(request: Request) -> Document:
     """Update, replace or upsert documents."""
     fields = Fields("update", request.document, ("updates", *_COMMON))
     fields.refuse("let")
+    statements = Statements(request, fields)
     matched = modified = 0
     upserts: list[Document] = []
 
     def one(index: int, entry: Document) -> None:
         nonlocal matched, modified
-        found, changed, identifier = _update_one(request, entry)
+        statements.check_single(is_single=not truthy(entry.get("multi")), option="multi=true")
+        found, changed, identifier = statements.carry_out(
+            index, lambda: _update_one(request, entry), lambda result: bool(result[1] or result[2])
+        )
         matched += found
         modified += changed
         if identifier:
             upserts.append({"index": index, "_id": identifier["_id"]})
 
     errors = _each(_batch(fields, "updates"), one, ordered=fields.flag("ordered", default=True))
-    reply = _reply(errors, n=matched + len(upserts), nModified=modified)
+    reply = _reply(statements, errors, n=matched + len(upserts), nModified=modified)
     if upserts:
         reply["upserted"] = upserts
     return reply
@@ -103,14 +121,16 @@ def delete(request: Request) -> Document:
     """Delete documents."""
     fields = Fields("delete", request.document, ("deletes", *_COMMON))
     fields.refuse("let")
+    statements = Statements(request, fields)
     removed = 0
 
-    def one(_: int, entry: Document) -> None:
+    def one(index: int, entry: Document) -> None:
         nonlocal removed
-        removed += _delete_one(request, entry)
+        statements.check_single(is_single=truthy(entry.get("limit")), option="limit=0")
+        removed += statements.carry_out(index, lambda: _delete_one(request, entry), bool)
 
     errors = _each(_batch(fields, "deletes"), one, ordered=fields.flag("ordered", default=True))
-    return _reply(errors, n=removed)
+    return _reply(statements, errors, n=removed)
 
 
 def _delete_one(request: Request, entry: Document) -> int:
@@ -153,14 +173,16 @@ def _each(entries: Sequence[Document], one: Callable[[int, Document], None], *, 
         try:
             one(index, entry)
         except CommandError as error:
+            if error.code in INTERRUPTIONS:
+                raise
             errors.append(error.write_error(index))
             if ordered:
                 break
     return errors
 
 
-def _reply(errors: list[Document], **counts: int) -> Document:
+def _reply(statements: Statements, errors: list[Document], **counts: int) -> Document:
     reply: dict[str, Any] = {**counts}
     if errors:
         reply["writeErrors"] = errors
-    return reply
+    return statements.told(reply)

@@ -100,6 +100,17 @@ class Collection:
         key = order_key(document["_id"])
         self._put(key, document, self._records[key])
 
+    def copy(self) -> Collection:
+        """The same documents and indexes, unmoved by what happens to this collection from now on."""
+        copy = Collection(self.namespace)
+        copy.become(self)
+        return copy
+
+    def become(self, other: Collection) -> None:
+        """Take the documents and indexes of another collection."""
+        self._records = dict(other._records)
+        self._indexes = {name: index.copy() for name, index in other._indexes.items()}
+
     def remove(self, record: Record) -> None:
         """Take a document away."""
         del self._records[order_key(record.document["_id"])]

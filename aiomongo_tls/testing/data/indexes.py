@@ -90,6 +90,12 @@ class Index:
         )
         self._owners: dict[Key, OrderKey] = {}
 
+    def copy(self) -> Index:
+        """The same index with the same entries."""
+        copy = Index(self.definition)
+        copy._owners = dict(self._owners)
+        return copy
+
     @property
     def name(self) -> str:
         """The index's name."""

@@ -48,6 +48,9 @@ class Node:
     no_such_version: ClassVar[tuple[int, int, int]] = (31368, 31372, 51764)
     """Codes for a topologyVersion that came alone, is negative, or is ahead of the server."""
 
+    is_router: ClassVar[bool] = False
+    """Whether it is a mongos, which calls no write retryable and dates no error: its shards had a second try."""
+
     def __init__(self, clock: ClusterClock | None = None) -> None:
         self.topology_version = TopologyVersion()
         self.on_change: Callable[[], None] = _nothing
@@ -165,6 +168,7 @@ class Mongos(Node):
     """
 
     no_such_version: ClassVar[tuple[int, int, int]] = (51760, 51758, 51761)
+    is_router: ClassVar[bool] = True
 
     def __init__(self, clock: ClusterClock, *, load_balanced: bool = False) -> None:
         super().__init__(clock)

@@ -6,8 +6,12 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from bson import Int64
+from bson.binary import Binary
 
 Run = Callable[..., dict[str, Any]]
+
+SESSION = {"id": Binary(bytes(16), 4)}
 
 
 @pytest.fixture(autouse=True)
@@ -110,7 +114,8 @@ def test_a_collection_that_is_not_there(run: Run) -> None:
         ({"find": "users", "readConcern": {"level": "snapshot"}}, 123),
         ({"find": 5}, 73),
         ({"find": ""}, 73),
-        ({"find": "users", "txnNumber": 1}, 20),
+        ({"find": "users", "lsid": SESSION, "txnNumber": Int64(1)}, 20),
+        ({"find": "users", "lsid": {"x": 1}}, 40415),
         ({"find": "users", "apiVersion": "2"}, 322),
         ({"find": "users", "apiVersion": "1", "apiStrict": True}, 238),
         ({"getMore": 5, "collection": "users"}, 43),
@@ -130,7 +135,7 @@ def test_what_is_refused(run: Run, command: dict[str, Any], code: int) -> None:
     assert reply["codeName"]
 
 
-@pytest.mark.parametrize("name", ["lsid", "comment", "$readPreference", "$clusterTime"])
+@pytest.mark.parametrize("name", ["comment", "$readPreference", "$clusterTime"])
 def test_what_any_command_may_have(run: Run, name: str) -> None:
     """Fields of all commands are taken."""
     assert run({"find": "users", name: {"x": 1}})["ok"] == 1.0
