@@ -86,9 +86,6 @@ class Seedlist:
             return await waiter
         finally:
             self._waiters.discard(waiter)
-            if waiter.done() and not waiter.cancelled():
-                # Cancelled in the turn in which the error came: say that it was seen.
-                waiter.exception()
             if timer is not None:
                 timer.cancel()
 

@@ -144,22 +144,6 @@ async def test_stop(resolver: StubResolver) -> None:
     await seeds.wait_stopped()
 
 
-async def test_cancelled_in_the_turn_of_the_error(resolver: StubResolver) -> None:
-    """An error that came together with a cancellation is not reported as lost."""
-    lost: list[dict[str, Any]] = []
-    asyncio.get_running_loop().set_exception_handler(lambda _loop, context: lost.append(context))
-    seeds = seedlist(resolver)
-    resolver.failure = ConnectionFailure("no name server")
-    (task,) = await started(resolver, 1, seeds)
-    assert seeds._task is not None
-    # Right behind the callback that hands the error out, before anybody wakes up.
-    seeds._task.add_done_callback(lambda _: task.cancel())
-    resolver.goes_on.set()
-    with pytest.raises(asyncio.CancelledError):
-        await task
-    assert lost == []
-
-
 def test_nothing_to_look_up(resolver: StubResolver) -> None:
     """Options of another scheme have nothing to look up."""
     with pytest.raises(ValueError, match="nothing to look up"):
