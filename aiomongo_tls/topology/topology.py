@@ -1,32 +1,44 @@
-"""The topology of one client: for now one server and its pool.
+"""Gives operations their connections: finds the server, waits for it where waiting may help, says why where not.
+
+    select a server --(there is one)--> a connection of its pool --> the operation
+          ^         --(none)----------> ask for checks, wait for the next description --+
+          +-----------------------------------------------------------------------------+
 
 Rules for waiting (`core/sdam/failures` is the table behind them):
 
-- A permanent fault is raised at once, by `open()` and by every later operation; each of them makes a fresh attempt, so
-  recovery needs no help.
-- A transient fault is retried after a short pause until the operation's deadline or `serverSelectionTimeoutMS`,
-  whichever is earlier. All operations pause until the same moment: a thousand of them that wait for a server which
-  refuses make one round of attempts per pause, not a thousand. After two seconds one WARNING says what is waited for;
-  there is no second one until the server was there again.
-- While the server was fine at last sight, only the operation's own deadline bounds the waiting for a connection:
+- A fault that waiting may mend (refused, reset, timeout, unknown name) is waited out until the operation's deadline or
+  `serverSelectionTimeoutMS`, whichever is earlier. After two seconds one WARNING per server says what for; there is no
+  second one until the server was there again.
+- When the last fault of *every* server is one that waiting does not mend (certificate, wrong protocol), a fresh check
+  of each is awaited and then that fault is raised, instead of thirty seconds of silence. Recovery needs no help. One
+  broken member of a healthy set is not even noticed.
+- What the chosen server's pool says against the operation itself (a refused credential or certificate) is raised at
+  once. A pool that was cleared meanwhile, or a connection that broke before it was ready, sends the operation back to
+  the selection: nothing was sent yet. Not so where the server is overloaded: the executor waits longer, see
+  `core/retry`.
+- Once a server is chosen only the operation's own deadline bounds the waiting for a connection:
   `serverSelectionTimeoutMS` limits the search for a server, not the queue at a busy one.
-- An operation whose own deadline passes while its first connection is being opened is told so, with the phase reached.
-  In all other cases running out of time is a `ServerSelectionTimeoutError`, with the last fault as its cause.
+
+What is bound to an event loop is the `Deployment`, begun at the first use; see `net/loops` for what happens when the
+loop has changed. However many operations wait for it, it is begun once.
 """
 
 from __future__ import annotations
 
 import asyncio
-import logging
-from collections.abc import Callable, Collection
+import random
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
-from random import random
-from typing import TYPE_CHECKING
+from contextvars import Context
+from copy import copy
+from typing import TYPE_CHECKING, Any
 
-from aiomongo_tls.core.auth.metadata import client_document
-from aiomongo_tls.core.pool.key import PoolKey
+from aiomongo_tls.core.events.publisher import EventPublisher
+from aiomongo_tls.core.sdam.application_errors import SYSTEM_OVERLOADED
 from aiomongo_tls.core.sdam.failures import is_permanent
 from aiomongo_tls.core.sdam.schedule import Backoff
+from aiomongo_tls.core.sdam.topology_description import NO_TOPOLOGY, TopologyDescription, initial
+from aiomongo_tls.core.uri.srv import complete_options, rescan_interval
 from aiomongo_tls.deadline import NEVER, Deadline
 from aiomongo_tls.errors import (
     InvalidOperation,
@@ -39,26 +51,27 @@ from aiomongo_tls.errors import (
 )
 from aiomongo_tls.net.computations import Computations
 from aiomongo_tls.net.dns import Resolver
-from aiomongo_tls.net.environment import client_environment
 from aiomongo_tls.net.establish import Establisher
-from aiomongo_tls.net.identity import Identity, IdentityLoader
-from aiomongo_tls.pool.pool import Pool
-from aiomongo_tls.pool.registry import PoolRegistry
+from aiomongo_tls.net.identity import IdentityLoader
+from aiomongo_tls.net.loops import LoopBinding, running_loop
+from aiomongo_tls.net.srv import DNSResolver, SRVResolver
+from aiomongo_tls.topology.announcer import Announcer, listener_failed
+from aiomongo_tls.topology.deployment import Connect, Deployment, Means, Sample
+from aiomongo_tls.topology.search import Search
 
 if TYPE_CHECKING:
     from aiomongo_tls.address import ServerAddress
-    from aiomongo_tls.core.auth.hello import StreamDescription
     from aiomongo_tls.core.options.client_options import ClientOptions
     from aiomongo_tls.core.options.read_preference import ReadPreference
+    from aiomongo_tls.core.options.srv_options import SRVOptions
+    from aiomongo_tls.core.pool.status import PoolStatus
     from aiomongo_tls.net.connection import Connection
 
-_log = logging.getLogger("aiomongo_tls.topology")
-
 FIRST_PAUSE = 0.05
-"""Seconds at most before the first retry."""
+"""Seconds at most before the first retry of what is not paced by a monitor."""
 
 LONGEST_PAUSE = 0.5
-"""Seconds at most between retries in the long run."""
+"""Seconds at most between such retries in the long run."""
 
 PATIENCE = 2.0
 """Seconds of waiting after which a WARNING says what for."""
@@ -68,12 +81,15 @@ CLOSE_LIMIT = 1.0
 
 
 class Topology:
-    """The server that a client is told of. Made without I/O; belongs to the event loop that it is first used on.
+    """The deployment of one client, from whichever event loop it is used. Made without I/O.
 
     Args:
         options: the client options.
         resolver: looks host names up.
+        srv_resolver: asks for SRV and TXT records.
+        connect: opens connections.
         chance: returns a number from 0 to 1, for the pauses between attempts.
+        sample: picks some of a sequence at random, for the choice among servers.
         patience: seconds of waiting after which a WARNING says what for.
     """
 
@@ -82,52 +98,94 @@ class Topology:
         options: ClientOptions,
         *,
         resolver: Resolver | None = None,
-        chance: Callable[[], float] = random,
+        srv_resolver: SRVResolver | None = None,
+        connect: Connect = Establisher.establish,
+        chance: Callable[[], float] = random.random,
+        sample: Sample[Any] = random.sample,
         patience: float = PATIENCE,
     ) -> None:
         self._options = options
-        self._address = options.seeds[0]
-        self._resolver = resolver or Resolver()
+        self._given_resolver = resolver
+        self._srv_resolver = srv_resolver or DNSResolver()
+        self._connect = connect
+        self._chance = chance
+        self._sample = sample
         self._patience = patience
-        self._identities = IdentityLoader(options.tls)
-        self._computations = Computations()
-        self._pools = PoolRegistry(self._make_pool)
-        self._pool: Pool | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._announcer = Announcer(EventPublisher(options.event_listeners, listener_failed))
+        self._binding = LoopBinding()
         self._is_closed = False
+        self._forget()
+
+    def _forget(self) -> None:
+        """Begin afresh: what there was belonged to a loop that is closed, or to the parent process."""
+        self._deployment: Deployment | None = None
+        self._beginning: asyncio.Task[Deployment] | None = None
+        self._resolver = self._given_resolver or Resolver()
+        self._identities = IdentityLoader(self._options.tls)
+        self._computations = Computations()
         # Wakes those who pause between two attempts.
         self._closed = asyncio.Event()
-        # Whether the last that was heard of the server was good.
-        self._is_proven = False
-        # When whoever has met a fault tries again.
-        self._retry_at = 0.0
-        self._backoff = Backoff(FIRST_PAUSE, LONGEST_PAUSE, chance)
-        # The last fault of the server, for the warning.
-        self._fault: Exception | None = None
-        self._has_warned = False
-        self._description: StreamDescription | None = None
+        # What the beginning is busy with.
+        self._phase, self._step = Phase.SELECTION, "the client was begun"
+
+    # What is known
 
     @property
-    def description(self) -> StreamDescription | None:
-        """What the server said of itself in the hello of the newest connection; None before there was one."""
-        return self._description
+    def description(self) -> TopologyDescription:
+        """What is known of the servers; before the first use what the options say."""
+        if self._deployment is not None:
+            return self._deployment.description
+        options = self._options
+        if self._is_closed or options.srv is not None:
+            return NO_TOPOLOGY
+        return initial(
+            options.seeds,
+            direct_connection=options.direct_connection,
+            replica_set=options.replica_set,
+            load_balanced=options.load_balanced,
+        )
 
-    async def open(self, deadline: Deadline = NEVER) -> None:
-        """See to it that there is a connection: opened, greeted, authenticated.
+    def pool_status(self) -> Mapping[ServerAddress, PoolStatus]:
+        """What the connections to each server are doing now. Plain, no I/O."""
+        if self._deployment is None:
+            return {}
+        return {address: server.pool.status for address, server in self._deployment.servers.items()}
+
+    # Connections
+
+    async def open(self, deadline: Deadline = NEVER, preference: ReadPreference | None = None) -> None:
+        """See to it that there is a connection: opened, greeted, authenticated. Transient faults are waited out.
 
         Args:
             deadline: when to give up, besides `serverSelectionTimeoutMS`.
+            preference: which servers will do; None for one that takes writes.
 
         Raises:
             ServerSelectionTimeoutError: the time is up; the last fault is its cause.
             MongoError: as `check_out()`.
         """
-        self.check_in(await self.check_out(deadline))
+        loop = self._enter()
+        backoff = Backoff(FIRST_PAUSE, LONGEST_PAUSE, self._chance)
+        limit = deadline.tightened(self._selection_limit(loop.time()))
+        search = Search(preference, began=loop.time(), deadline=limit, limit=limit)
+        while True:
+            try:
+                self.check_in(await self._find(search))
+            except MongoError as exc:
+                if self._is_final(exc) or deadline.has_passed(loop.time()):
+                    raise
+                if limit.has_passed(loop.time()):
+                    raise ServerSelectionTimeoutError(
+                        f"no connection could be opened until {limit.option} had passed; last fault: {exc}"
+                    ) from exc
+                await self._pause(backoff, limit)
+            else:
+                return
 
     def try_check_out(
         self, preference: ReadPreference | None = None, deprioritized: Collection[ServerAddress] = ()
     ) -> Connection | None:
-        """An idle connection, if there is one and nobody waits.
+        """An idle connection to a server that will do, if there is one and nobody waits.
 
         Args:
             preference: which servers will do; None for a write.
@@ -135,9 +193,13 @@ class Topology:
 
         Raises:
             InvalidOperation: the client is closed, or belongs to another event loop.
+            ConfigurationError: a server is too old or too new, or maxStalenessSeconds is too small.
         """
         self._enter()
-        return self._pool.try_check_out() if self._pool is not None else None
+        if self._deployment is None:
+            return None
+        server = self._deployment.select(preference, deprioritized)
+        return server.pool.try_check_out() if server is not None else None
 
     async def check_out(
         self,
@@ -145,10 +207,10 @@ class Topology:
         preference: ReadPreference | None = None,
         deprioritized: Collection[ServerAddress] = (),
     ) -> Connection:
-        """Get a connection, waiting for the server if need be.
+        """Get a connection, waiting for a server if need be.
 
         Args:
-            deadline: when to give up; while the server is being looked for, `serverSelectionTimeoutMS` as well.
+            deadline: when to give up; while a server is being looked for, `serverSelectionTimeoutMS` as well.
             preference: which servers will do; None for a write.
             deprioritized: servers that are chosen only where no other will do.
 
@@ -156,69 +218,63 @@ class Topology:
             A connection that is the caller's until it is given to `check_in()`.
 
         Raises:
-            TLSError: a permanent fault of TLS.
-            AuthenticationFailed: the server refused the credential.
-            ConfigurationError: a file cannot be used, or the server is too old or too new.
+            TLSError: a permanent fault of TLS, of every server or of the chosen one.
+            AuthenticationFailed: the chosen server refused the credential.
+            ConfigurationError: a file cannot be used, or a server is too old or too new.
             NetworkTimeout: the deadline passed while the first connection was being opened.
             WaitQueueTimeoutError: all connections were in use until the time was up.
-            ServerSelectionTimeoutError: the server was not there until the time was up; the last fault is its cause.
+            ServerSelectionTimeoutError: no server was there until the time was up; the last fault is its cause.
+            ConnectionFailure: the chosen server was too busy to take another connection.
             InvalidOperation: the client is closed, or belongs to another event loop.
         """
-        loop = self._enter()
-        limit = deadline.tightened(self._selection_limit(loop.time()))
-        warn_at = loop.time() + self._patience
-        warning: asyncio.TimerHandle | None = None
-        last: MongoError | None = None
-        try:
-            while True:
-                if warning is None and not self._is_proven:
-                    warning = loop.call_at(warn_at, self._warn, limit)
-                try:
-                    connection = await self._take(deadline if self._is_proven else limit)
-                except (InvalidOperation, PoolClosedError, WaitQueueTimeoutError):
-                    raise
-                except MongoError as exc:
-                    now = loop.time()
-                    is_last = limit.has_passed(now)
-                    if is_permanent(exc, tls_fail_fast=self._options.tls_fail_fast):
-                        self._is_proven = False
-                        raise
-                    if last is None and deadline.has_passed(now):
-                        # The operation was in too much of a hurry; that tells nothing about the server.
-                        raise
-                    self._is_proven = False
-                    if last is None or not (is_last and isinstance(exc, TimeoutError)):
-                        # An attempt that the limit cut short tells less than the one before, which came to an end.
-                        self._fault = last = exc
-                else:
-                    self._is_proven = True
-                    self._fault = None
-                    self._has_warned = False
-                    self._backoff.reset()
-                    return connection
-                if not is_last:
-                    await self._pause(limit)
-                if limit.has_passed(loop.time()):
-                    raise self._not_found(limit, last) from last
-        finally:
-            if warning is not None:
-                warning.cancel()
+        return await self._find(self._search(deadline, preference, deprioritized))
 
     def try_check_out_from(self, address: ServerAddress) -> Connection | None:
-        """An idle connection to one server, for the later commands of a cursor."""
-        return self.try_check_out()
+        """An idle connection to one server, for the later commands of a cursor.
+
+        Args:
+            address: the server.
+
+        Raises:
+            InvalidOperation: the client is closed, or belongs to another event loop.
+        """
+        self._enter()
+        server = self._deployment.servers.get(address) if self._deployment is not None else None
+        return server.pool.try_check_out() if server is not None else None
 
     async def check_out_from(self, address: ServerAddress, deadline: Deadline = NEVER) -> Connection:
-        """Get a connection to one server, for the later commands of a cursor."""
-        return await self.check_out(deadline)
+        """Get a connection to one server, for the later commands of a cursor.
 
-    def handle_error(self, connection: Connection, error: Exception) -> None:
-        """Take note of what an error says about the server. Plain."""
+        Args:
+            address: the server.
+            deadline: when to give up; while the server is away, `serverSelectionTimeoutMS` as well.
+
+        Returns:
+            A connection that is the caller's until it is given to `check_in()`.
+
+        Raises:
+            ServerSelectionTimeoutError: the server was not there until the time was up, or belongs to the deployment
+                no longer.
+            MongoError: as `check_out()`.
+        """
+        return await self._find(self._search(deadline, only=address))
 
     def check_in(self, connection: Connection) -> None:
         """Give a connection back, in whatever state it is. Plain: nothing can get in between."""
-        if self._pool is not None:
-            self._pool.check_in(connection)
+        if connection.home is not None:
+            connection.home.check_in(connection)
+
+    def handle_error(self, connection: Connection, error: Exception) -> None:
+        """Draw the conclusions from an error of an operation: what is known of the server, and its pool. Plain.
+
+        Args:
+            connection: where it happened.
+            error: what happened; what says nothing about the server is of no effect.
+        """
+        if self._deployment is not None:
+            self._deployment.handle_error(connection, error)
+
+    # The end
 
     async def close(self) -> None:
         """Close every connection in order; takes `CLOSE_LIMIT` at most. Idempotent.
@@ -228,123 +284,182 @@ class Topology:
         Raises:
             InvalidOperation: the client belongs to another event loop, which is still in use.
         """
-        if self._loop is None or self._loop.is_closed():
-            # Nothing was opened, or it went with its loop.
-            self._is_closed = True
+        if not self._end(Deployment.close):
             return
-        self._check_loop()
-        self._is_closed = True
-        self._closed.set()
-        self._pools.close()
-        await self._pools.wait_closed(CLOSE_LIMIT)
+        cancelled: asyncio.CancelledError | None = None
+        limit: float | None = CLOSE_LIMIT
+        while True:
+            try:
+                async with asyncio.timeout(limit):
+                    await self._wait_closed()
+                break
+            except TimeoutError:
+                pass
+            except asyncio.CancelledError as exc:
+                cancelled = exc
+            limit = None
+            self._end(Deployment.abort)
+        if cancelled is not None:
+            raise cancelled
 
     def abort(self) -> None:
-        """Close every connection at once, without a word to the server. Idempotent."""
+        """Close every connection at once, without a word to the servers. Idempotent."""
+        self._end(Deployment.abort)
+
+    def _end(self, how: Callable[[Deployment], None]) -> bool:
+        """End everything; whether there was anything."""
+        if not self._binding.is_alive:
+            # Nothing was opened, or it went with its loop.
+            self._is_closed = True
+            return False
+        self._binding.bind(running_loop())
         self._is_closed = True
-        if self._loop is None or self._loop.is_closed():
-            return
-        self._check_loop()
         self._closed.set()
-        self._pools.abort()
+        if self._beginning is not None:
+            self._beginning.cancel()
+        if self._deployment is not None:
+            how(self._deployment)
+        return True
+
+    async def _wait_closed(self) -> None:
+        if self._beginning is not None:
+            await asyncio.wait([self._beginning])
+        if self._deployment is not None:
+            await self._deployment.wait_closed()
+
+    # Where we are
 
     def _enter(self) -> asyncio.AbstractEventLoop:
-        """Check that this can be used here and now."""
+        """Check that this can be used here and now; begin afresh if the loop is another one and may be."""
         if self._is_closed:
             raise InvalidOperation("the client is closed")
-        return self._check_loop()
-
-    def _check_loop(self) -> asyncio.AbstractEventLoop:
-        loop = asyncio.get_running_loop()
-        if self._loop is not loop:
-            if self._loop is not None:
-                raise InvalidOperation(
-                    "this client was first used on another event loop, where its connections are; "
-                    "make one client per event loop"
-                )
-            self._loop = loop
+        loop = running_loop()
+        if not self._binding.holds(loop):
+            self._binding.bind(loop)
+            self._forget()
         return loop
+
+    def _search(
+        self,
+        deadline: Deadline,
+        preference: ReadPreference | None = None,
+        deprioritized: Collection[ServerAddress] = (),
+        only: ServerAddress | None = None,
+    ) -> Search:
+        now = self._enter().time()
+        limit = deadline.tightened(self._selection_limit(now))
+        return Search(preference, deprioritized, only, began=now, deadline=deadline, limit=limit)
 
     def _selection_limit(self, now: float) -> Deadline:
         seconds = self._options.server_selection_timeout
         return Deadline.after(seconds, f"serverSelectionTimeoutMS={(seconds or 0) * 1000:g}", now=now)
 
-    async def _take(self, limit: Deadline) -> Connection:
-        """One try: the pool's next connection, or the error of its attempt to open one."""
-        pool = self._pool
-        if pool is None:
-            try:
-                async with asyncio.timeout_at(limit.at if limit.is_finite else None):
-                    identity = await self._identities.load()
-            except TimeoutError as exc:
-                raise NetworkTimeout(
-                    f"{limit.option} has passed while the TLS files were read; does the password callback wait?",
-                    host=self._address,
-                    phase=Phase.TLS,
-                ) from exc
-            # It may have been closed meanwhile.
-            self._enter()
-            key = PoolKey(self._address, identity.fingerprint, self._options.credential)
-            pool = self._pool = self._pools.get(key)
-        return await pool.check_out(limit)
+    # Finding
 
-    def _make_pool(self, key: PoolKey) -> Pool:
-        options = self._options
-        establisher = Establisher(
-            address=key.address,
-            client=client_document(
-                client_environment(),
-                app_name=options.app_name,
-                drivers=(options.driver,) if options.driver is not None else (),
-            ),
-            identity=self._identities.identity or Identity(),
-            credential=key.credential,
-            resolver=self._resolver,
-            connect_timeout=options.connect_timeout,
-            database=options.database,
-            computations=self._computations,
-        )
+    async def _find(self, search: Search) -> Connection:
+        """A connection to a server that will do: the server by the search's limit, the connection by its deadline."""
+        loop = asyncio.get_running_loop()
+        warning: asyncio.TimerHandle | None = None
+        try:
+            while True:
+                self._enter()
+                deployment = self._deployment or await self._begin(search.limit)
+                server = search.find(deployment)
+                if server is None:
+                    if warning is None:
+                        at = search.began + self._patience
+                        warning = loop.call_at(at, deployment.warn, search.limit, self._patience)
+                    await search.wait(deployment)
+                    continue
+                try:
+                    return await server.pool.check_out(search.deadline)
+                except MongoError as exc:
+                    is_over = search.limit.has_passed(loop.time()) or exc.has_error_label(SYSTEM_OVERLOADED)
+                    if is_over or self._is_final(exc):
+                        raise
+        finally:
+            if warning is not None:
+                warning.cancel()
 
-        async def establish(connection: Connection) -> None:
-            await establisher.establish(connection)
-            self._description = connection.description
+    def _is_final(self, error: MongoError) -> bool:
+        """Whether no other try can help against what the chosen server's pool has raised."""
+        if isinstance(error, PoolClosedError):
+            # The server has left the deployment; others may be there.
+            return self._is_closed
+        wait_is_over = isinstance(error, (InvalidOperation, WaitQueueTimeoutError, ServerSelectionTimeoutError))
+        return wait_is_over or is_permanent(error, tls_fail_fast=self._options.tls_fail_fast)
 
-        def on_fault(connection: Connection, error: Exception) -> None:
-            # All who wait learn of it, and pause until the same moment.
-            pool.clear(error)
-            pool.ready()
-
-        pool = Pool(key, options.pool, establish, on_fault=on_fault)
-        pool.ready()
-        return pool
-
-    async def _pause(self, limit: Deadline) -> None:
-        """Pause with all who have met a fault, until the limit at most; closing the client ends it."""
-        now = self._enter().time()
-        if self._retry_at <= now:
-            self._retry_at = now + self._backoff.pause()
+    async def _pause(self, backoff: Backoff, limit: Deadline) -> None:
+        """Pause until the limit at most; closing the client ends it."""
+        until = self._enter().time() + backoff.pause()
         with suppress(TimeoutError):
-            async with asyncio.timeout_at(min(self._retry_at, limit.at)):
+            async with asyncio.timeout_at(min(until, limit.at)):
                 await self._closed.wait()
         self._enter()
 
-    def _warn(self, limit: Deadline) -> None:
-        if self._has_warned:
-            return
-        self._has_warned = True
-        attempts = self._pool.attempts if self._pool is not None else []
-        doing = f"now {attempts[0].progress.phase.doing}" if attempts else "pausing before the next attempt"
-        _log.warning(
-            "%s: no connection yet after %g s, trying on until %s has passed; %s; last fault: %s",
-            self._address,
-            self._patience,
-            limit.option or "somebody gives up",
-            doing,
-            self._fault or "none",
-        )
+    # Beginning
 
-    def _not_found(self, limit: Deadline, last: Exception) -> ServerSelectionTimeoutError:
-        return ServerSelectionTimeoutError(
-            f"no server could be used until {limit.option} had passed; last fault: {last}",
-            {self._address: last},
-            host=self._address,
+    async def _begin(self, limit: Deadline) -> Deployment:
+        """The deployment, begun once for all who wait for it. A fault that may pass is waited out until `limit`."""
+        loop = self._enter()
+        backoff = Backoff(FIRST_PAUSE, LONGEST_PAUSE, self._chance)
+        while True:
+            if self._beginning is None:
+                self._beginning = loop.create_task(
+                    self._make_deployment(), name="aiomongo_tls begin", context=Context()
+                )
+                self._beginning.add_done_callback(self._begun)
+            try:
+                async with asyncio.timeout_at(limit.at if limit.is_finite else None):
+                    # The shield: one caller that gives up does not end the waiting of the others.
+                    return await asyncio.shield(self._beginning)
+            except MongoError as exc:
+                if is_permanent(exc) or limit.has_passed(loop.time()):
+                    # Each caller its own, because raising adds to an exception's traceback.
+                    raise copy(exc) from exc.__cause__
+            except TimeoutError as exc:
+                raise NetworkTimeout(f"{limit.option} has passed while {self._step}", phase=self._phase) from exc
+            except asyncio.CancelledError:
+                task = asyncio.current_task()
+                if task is not None and not task.cancelling():
+                    # Not this caller was cancelled but the beginning, by `close()`.
+                    self._enter()
+                raise
+            await self._pause(backoff, limit)
+
+    def _begun(self, beginning: asyncio.Task[Deployment]) -> None:
+        self._beginning = None
+        if not beginning.cancelled():
+            # Told to those who wait; there may be none left.
+            beginning.exception()
+
+    async def _make_deployment(self) -> Deployment:
+        options = self._options
+        if options.srv is not None:
+            self._phase, self._step = Phase.DNS, f"the SRV records of {options.srv.host} were looked up"
+            options, _ = await self._look_up(options, options.srv)
+        self._phase, self._step = Phase.TLS, "the TLS files were read; does the password callback wait?"
+        identity = await self._identities.load()
+        deployment = Deployment(
+            options,
+            Means(
+                identity=identity,
+                resolver=self._resolver,
+                computations=self._computations,
+                connect=self._connect,
+                sample=self._sample,
+                announcer=self._announcer,
+            ),
         )
+        self._deployment = deployment
+        deployment.start()
+        return deployment
+
+    async def _look_up(self, options: ClientOptions, srv: SRVOptions) -> tuple[ClientOptions, float]:
+        """The options with what DNS says, and how many seconds that holds."""
+        seconds = options.connect_timeout
+        option = f"connectTimeoutMS={(seconds or 0) * 1000:g}"
+        limit = Deadline.after(seconds, option, now=asyncio.get_running_loop().time())
+        records = await self._srv_resolver.srv(srv.query_name, limit)
+        txt = await self._srv_resolver.txt(srv.host, limit)
+        return complete_options(options, records, txt, sample=self._sample), rescan_interval(records)

@@ -18,6 +18,7 @@ from aiomongo_tls.core.options.client_options import ClientOptions
 from aiomongo_tls.core.options.credential import MongoCredential
 from aiomongo_tls.core.options.pool_options import PoolOptions
 from aiomongo_tls.core.options.tls_options import TLSOptions
+from aiomongo_tls.core.server_type import ServerType
 from aiomongo_tls.core.wire.protocol import Role, WireProtocol
 from aiomongo_tls.deadline import Deadline
 from aiomongo_tls.errors import (
@@ -86,7 +87,7 @@ async def test_opening_proves_a_connection(topologies: Any, contexts: Contexts) 
         await topology.open()
         connection = topology.try_check_out()
         assert connection is not None
-        assert topology.description is connection.description
+        assert topology.description.servers[peer.address].server_type is ServerType.STANDALONE
         topology.check_in(connection)
         assert len(peer.sessions) == 1
         await topology.close()

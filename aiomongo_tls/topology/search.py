@@ -1,0 +1,118 @@
+"""One operation's search for a server: what it wants, how long it waits, and what it says when the time is up."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Collection
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from aiomongo_tls.errors import ServerSelectionTimeoutError
+
+if TYPE_CHECKING:
+    from aiomongo_tls.address import ServerAddress
+    from aiomongo_tls.core.options.read_preference import ReadPreference
+    from aiomongo_tls.deadline import Deadline
+    from aiomongo_tls.topology.deployment import Deployment
+    from aiomongo_tls.topology.server import Server
+
+_log = logging.getLogger("aiomongo_tls.selection")
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """What an operation looks for, and until when (server selection specification).
+
+    Args:
+        preference: which servers will do; None for a write.
+        deprioritized: servers that are chosen only where no other will do.
+        only: the one server that will do, whatever it is now; None for any.
+        began: when the search began, on the loop's clock.
+        deadline: when the operation gives up.
+        limit: when the search gives up, the deadline at the latest.
+    """
+
+    preference: ReadPreference | None = None
+    deprioritized: Collection[ServerAddress] = ()
+    only: ServerAddress | None = None
+    began: float = field(kw_only=True)
+    deadline: Deadline = field(kw_only=True)
+    limit: Deadline = field(kw_only=True)
+
+    def find(self, deployment: Deployment) -> Server | None:
+        """A server that will do, None if there is none now. Plain.
+
+        Raises:
+            ConfigurationError: a server is too old or too new, or maxStalenessSeconds is too small.
+            ServerSelectionTimeoutError: the one server that will do belongs to the deployment no longer.
+        """
+        if self.only is None:
+            return deployment.select(self.preference, self.deprioritized)
+        server = deployment.servers.get(self.only)
+        if server is None:
+            raise ServerSelectionTimeoutError(
+                "this server belongs to the deployment no longer, and its cursors are gone with it", host=self.only
+            )
+        return server if deployment.description.servers[self.only].is_server_type_known else None
+
+    async def wait(self, deployment: Deployment) -> None:
+        """Ask for checks and wait until a server is described anew.
+
+        Raises:
+            ServerSelectionTimeoutError: the time is up; the last fault is its cause.
+            NetworkTimeout: the operation's own deadline has passed while the first connection was being opened.
+            MongoError: every server has a fault that waiting does not mend.
+        """
+        hopeless = deployment.hopeless(self.began)
+        if hopeless is not None:
+            raise hopeless
+        if _log.isEnabledFor(logging.DEBUG):
+            _log.debug("Waiting for suitable server to become available: %s; %s", self._wanted, deployment.description)
+        changed = deployment.changed
+        deployment.request_checks()
+        with suppress(TimeoutError):
+            async with asyncio.timeout_at(self.limit.at if self.limit.is_finite else None):
+                await changed.wait()
+        if self.limit.has_passed(asyncio.get_running_loop().time()) and self.find(deployment) is None:
+            error = self._time_is_up(deployment)
+            raise error from error.__cause__
+
+    @property
+    def _wanted(self) -> str:
+        if self.only is not None:
+            return str(self.only)
+        return "a server that takes writes" if self.preference is None else f"a server for {self.preference.name}"
+
+    def _time_is_up(self, deployment: Deployment) -> Exception:
+        faults = deployment.faults()
+        for address, server in deployment.servers.items():
+            if address in faults or deployment.description.servers[address].is_server_type_known:
+                continue
+            unfinished = server.time_is_up(self.limit.option or "the deadline")
+            if unfinished is not None:
+                faults[address] = unfinished
+        servers = deployment.description.servers
+        first = next(iter(faults.values()), None)
+        if first is not None and len(servers) == 1 and self.limit is self.deadline and not deployment.faults():
+            # The operation was in too much of a hurry: how far it had come says more than that nothing was found.
+            return first
+        error = ServerSelectionTimeoutError(
+            f"{self._wanted} was not found until {self.limit.option or 'the deadline'} had passed; "
+            f"{self._last_seen(deployment, faults)}",
+            faults,
+            host=next(iter(servers)) if len(servers) == 1 else None,
+        )
+        error.__cause__ = first
+        return error
+
+    def _last_seen(self, deployment: Deployment, faults: dict[ServerAddress, Exception]) -> str:
+        servers = deployment.description.servers
+        if len(servers) == 1 and faults:
+            return f"last fault: {next(iter(faults.values()))}"
+        seen = "; ".join(
+            f"{address} is {server.server_type_name}" + (f" ({faults[address]})" if address in faults else "")
+            for address, server in servers.items()
+        )
+        return f"the topology is {deployment.description.topology_type_name}: {seen or 'no servers'}"

@@ -1,0 +1,81 @@
+"""One server of a deployment: its pool and its monitor."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from aiomongo_tls.address import ServerAddress
+    from aiomongo_tls.pool.pool import Pool
+    from aiomongo_tls.topology.monitor import Monitor
+
+
+class Server:
+    """One server, for as long as it belongs to the deployment.
+
+    Args:
+        address: the server.
+        pool: its connections.
+        monitor: what watches it; None behind a load balancer.
+
+    Attributes:
+        has_warned: whether the log was told that it is waited for; not again until it was there.
+    """
+
+    __slots__ = ("address", "has_warned", "monitor", "pool")
+
+    def __init__(self, address: ServerAddress, pool: Pool, monitor: Monitor | None) -> None:
+        self.address = address
+        self.pool = pool
+        self.monitor = monitor
+        self.has_warned = False
+
+    @property
+    def doing(self) -> str:
+        """What is being done to reach it, in words."""
+        connection = self.monitor.connection if self.monitor is not None else None
+        if connection is None or connection.description is not None:
+            return "pausing before the next attempt"
+        return f"now {connection.progress.phase.doing}"
+
+    def time_is_up(self, option: str) -> Exception | None:
+        """The error for a wait that ends while its first connection is being opened; None if none is."""
+        connection = self.monitor.connection if self.monitor is not None else None
+        if connection is None or connection.description is not None or not connection.is_usable:
+            return None
+        return connection.progress.time_is_up(option)
+
+    # Plain
+
+    def start(self) -> None:
+        """Begin to watch it. Idempotent."""
+        if self.monitor is not None:
+            self.monitor.start()
+
+    def request_check(self) -> None:
+        """Have it checked soon."""
+        if self.monitor is not None:
+            self.monitor.request_check()
+
+    def cancel_check(self) -> None:
+        """Give up the check that is under way."""
+        if self.monitor is not None:
+            self.monitor.cancel_check()
+
+    def close(self) -> None:
+        """Stop watching it and close its connections in order."""
+        if self.monitor is not None:
+            self.monitor.stop()
+        self.pool.close()
+
+    def abort(self) -> None:
+        """The same at once, without a word to the server."""
+        if self.monitor is not None:
+            self.monitor.stop()
+        self.pool.abort()
+
+    async def wait_closed(self) -> None:
+        """Wait until nothing is left after `close()` or `abort()`: no task, no socket."""
+        if self.monitor is not None:
+            await self.monitor.wait_stopped()
+        await self.pool.wait_closed()
