@@ -105,7 +105,7 @@ class Pool:
         self._generations = self._slots.generations
         # What is on the way of every operation and never changes.
         self._may_park = options.drain_timeout > 0
-        self._grow_old = options.max_idle_time is not None
+        self._max_idle_time = options.max_idle_time
         # The attempts by the number of their connection, the oldest first.
         self._attempts: dict[int, _Attempt] = {}
         # Also those of attempts that were abandoned and have not come to their end yet.
@@ -162,7 +162,7 @@ class Pool:
 
     def try_check_out(self) -> Connection | None:
         """An idle connection, if there is one and nobody waits."""
-        connection = self._slots.take(self._now() if self._grow_old else 0.0)
+        connection = self._slots.take(0.0 if self._max_idle_time is None else self._now())
         if connection is not None and self._announcer.is_heard:
             self._announcer.check_out_started()
             self._announcer.checked_out(connection.id, 0.0)
@@ -265,6 +265,11 @@ class Pool:
         """The same at once, without saying goodbye to the server. Plain and idempotent."""
         self._end(Connection.abort)
 
+    @property
+    def is_gone(self) -> bool:
+        """Whether nothing is left after `close()` or `abort()`: no task, no socket."""
+        return not self._tasks and all(connection.is_gone for connection in self._connections)
+
     async def wait_closed(self) -> None:
         """Wait until nothing is left after `close()` or `abort()`: no task, no socket."""
         for task in list(self._tasks):
@@ -314,11 +319,14 @@ class Pool:
         what = disposition(connection, is_closed, is_stale, self._may_park)
         if what is Disposition.KEEP:
             # The common case, on the way of every operation.
-            actions = slots.give_back(connection, self._now() if self._grow_old else 0.0)
+            limit = self._max_idle_time
+            now = 0.0 if limit is None else self._now()
+            actions = slots.give_back(connection, now)
             if actions:
                 self._carry_out(actions)
-            elif self._grow_old:
-                self._keeper.look_at(slots.next_look)
+            elif limit is not None:
+                # If others have been idle for longer, the keeper looks earlier anyway.
+                self._keeper.look_at(now + limit)
         elif what is Disposition.PARK:
             actions = slots.park(connection, self._now())
             connection.drain_late(self._drained, DRAIN_BYTES)
