@@ -5,8 +5,7 @@ What lives here: `transport` (a byte stream with or without TLS, in both roles, 
 `computations` (the slow work of authentication, each done once), `turns`
 (handshake steps share the loop), `identity` (the SSLContext, made off the loop), `connection` (one request at a time,
 and its reply), `establish` (from an address to a connection that has said hello and is authenticated), `faults`
-(errors of the system in our words), `srv` and `seedlist` (the records of mongodb+srv, and the one look-up that a client
-begins with).
+(errors of the system in our words), `srv` (the records of mongodb+srv).
 
 May import: the root, `core`, `tls`. Everything here runs on an event loop; nothing here decides who gets a connection.
 

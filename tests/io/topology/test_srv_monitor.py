@@ -17,8 +17,9 @@ from aiomongo_tls.core.sdam.topology_description import TopologyDescription, ini
 from aiomongo_tls.core.sdam.topology_type import TopologyType
 from aiomongo_tls.core.sdam.transitions import with_hosts
 from aiomongo_tls.core.uri.resolve import resolve
+from aiomongo_tls.core.uri.srv import complete_options, rescan_interval
+from aiomongo_tls.deadline import NEVER
 from aiomongo_tls.errors import ConfigurationError, ConnectionFailure, NetworkTimeout, Phase
-from aiomongo_tls.net.seedlist import Seedlist
 from aiomongo_tls.topology.srv_monitor import Polling, SRVMonitor
 
 TEST1 = f"_mongodb._tcp.test1.{ZONE}"
@@ -91,19 +92,20 @@ class Cluster:
     async def connect(self, uri: str, *, sleep: Callable[[float], Awaitable[object]] | None = None) -> None:
         """The look-up that a client begins with, and the monitor that follows it."""
         pending = resolve(uri, {"heartbeatFrequencyMS": HEARTBEAT * 1000, "connectTimeoutMS": 500})
-        seeded = await Seedlist(pending, self.resolver).look_up()
-        options = self._options = seeded.options
+        assert pending.srv is not None
+        records = await self.resolver.srv(pending.srv.query_name, NEVER)
+        txt = await self.resolver.txt(pending.srv.host, NEVER)
+        options = self._options = complete_options(pending, records, txt, sample=lambda hosts, count: [*hosts[:count]])
         self._description = initial(options.seeds, load_balanced=options.load_balanced)
-        assert options.srv is not None
         self._monitor = SRVMonitor(
             Polling(
-                srv=options.srv,
+                srv=pending.srv,
                 resolver=self.resolver,
                 frequency=options.monitoring.heartbeat_frequency,
                 connect_timeout=options.connect_timeout,
                 sleep=sleep or self.clock.sleep,
             ),
-            interval=seeded.rescan_interval,
+            interval=rescan_interval(records),
             topology_type=lambda: self.description.topology_type,
             found=self.found,
         )
