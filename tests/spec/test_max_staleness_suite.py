@@ -23,7 +23,7 @@ def test_max_staleness(case: dict[str, Any]) -> None:
     heartbeat_frequency = case.get("heartbeatFrequencyMS", 10000) / 1000
     if case.get("error"):
         # Mode primary takes no limit, so that such a preference cannot even be made.
-        with pytest.raises((ConfigurationError, TypeError), match="max_?[Ss]taleness"):
+        with pytest.raises((ConfigurationError, TypeError), match=r"max_?[Ss]taleness"):
             suitable_servers(
                 topology, preference_from(case["read_preference"]), heartbeat_frequency=heartbeat_frequency
             )

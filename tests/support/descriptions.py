@@ -1,4 +1,4 @@
-"""Descriptions of servers and deployments, made from the documents that MongoDB's selection tests use."""
+"""Descriptions of servers and deployments, from a few words or from the documents of MongoDB's selection tests."""
 
 from __future__ import annotations
 
@@ -15,6 +15,17 @@ from aiomongo_tls.core.uri.hosts import parse_address
 
 def at(text: str) -> ServerAddress:
     return parse_address(text)
+
+
+def server(name: str, server_type: ServerType, **fields: Any) -> ServerDescription:
+    """A description of a server that we are compatible with, or know nothing of."""
+    known = {"max_wire_version": 21} if server_type is not ServerType.UNKNOWN else {}
+    return ServerDescription(address=at(name), server_type=server_type, **{**known, **fields})
+
+
+def topology(topology_type: TopologyType, *servers: ServerDescription, **fields: Any) -> TopologyDescription:
+    """A description of a deployment with these servers."""
+    return TopologyDescription(topology_type=topology_type, servers={each.address: each for each in servers}, **fields)
 
 
 def server_from(document: dict[str, Any]) -> ServerDescription:
@@ -34,10 +45,7 @@ def server_from(document: dict[str, Any]) -> ServerDescription:
 
 def topology_from(document: dict[str, Any]) -> TopologyDescription:
     """A description from `type` and `servers`."""
-    servers = [server_from(server) for server in document["servers"]]
-    return TopologyDescription(
-        topology_type=TopologyType(document["type"]), servers={server.address: server for server in servers}
-    )
+    return topology(TopologyType(document["type"]), *(server_from(each) for each in document["servers"]))
 
 
 def preference_from(document: dict[str, Any]) -> ReadPreference:
