@@ -90,6 +90,7 @@ class Monitor:
         self._task: asyncio.Task[None] | None = None
         self._connection: Connection | None = None
         self._connections = 0
+        self._is_checking = False
         self._is_cancelled = False
         self._requested = asyncio.Event()
         # What the last reply said; with it the next hello can wait for news.
@@ -118,9 +119,8 @@ class Monitor:
     def cancel_check(self) -> None:
         """Give up the check that is under way: its server was lost. The next one begins on a new connection."""
         if self._connection is not None:
-            self._is_cancelled = True
+            self._is_cancelled = self._is_checking
             self._connection.abort()
-        self._requested.set()
 
     def stop(self) -> None:
         """Watch no more. Idempotent."""
@@ -143,7 +143,11 @@ class Monitor:
     async def _run(self) -> None:
         while True:
             self._requested.clear()
+            if self._connection is not None and not self._connection.is_usable:
+                self._forget()
+            self._is_checking = True
             pause = await self._check()
+            self._is_checking = False
             if pause:
                 await self._pause()
 
@@ -193,14 +197,19 @@ class Monitor:
         """What follows from a check that failed."""
         if self._connection is not None:
             self._connection.abort()
-            self._connection = None
-        self._topology_version = None
-        self.round_trip_times.reset()
+        self._forget()
         if self._is_cancelled:
-            # Whoever cancelled it has drawn the conclusions; see whether the server is there again.
+            # Whoever cancelled it has drawn the conclusions; see soon whether the server is there again.
             self._is_cancelled = False
+            self._requested.set()
             return True
         return not self._failed(error)
+
+    def _forget(self) -> None:
+        """What was known belonged to a connection that is no more."""
+        self._connection = None
+        self._topology_version = None
+        self.round_trip_times.reset()
 
     def _describe(self, reply: Mapping[str, Any], now: float) -> ServerDescription:
         times = self.round_trip_times
@@ -231,10 +240,16 @@ class Monitor:
         self._connections += 1
         connection = self._connection = Connection(self.address, self._connections)
         await self._watch.establish(connection)
+        connection.on_lost = self._lost
         description = connection.description
         assert description is not None, "an open connection has said hello"  # noqa: S101
         self.round_trip_times.add(connection.round_trip_time or 0.0)
         return description.hello
+
+    def _lost(self, connection: Connection) -> None:
+        """A server that closes the connection between two checks is going away: look at once."""
+        if connection is self._connection and not self._is_checking:
+            self._requested.set()
 
     async def _next_of_stream(self, connection: Connection) -> Mapping[str, Any]:
         if not connection.more_to_come:

@@ -362,8 +362,8 @@ class Topology:
         warning: asyncio.TimerHandle | None = None
         try:
             while True:
-                self._enter()
                 deployment = self._deployment or await self._begin(search.limit)
+                self._enter()
                 server = search.find(deployment)
                 if server is None:
                     if warning is None:

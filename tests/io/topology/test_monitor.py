@@ -223,15 +223,31 @@ def test_who_is_asked_to_stream(mode: ServerMonitoringMode, is_faas: bool, strea
 @on_a_clock_that_jumps
 async def test_a_lost_server_is_looked_at_again_at_once() -> None:
     """A network error of a known server is followed by one check without a pause, and then by one per interval."""
+    async with mongo_peer() as peer:
+        peer.answers["hello"] = lambda command: None if "topologyVersion" in command else STREAMING
+        async with watching(peer) as watched:
+            await watched.finds(1)
+            await peer.until(lambda: "topologyVersion" in peer.commands[-1])
+            peer.answers["hello"] = b"\xff" * 16  # no MongoDB any more
+            peer.sessions[0].transport.abort()  # type: ignore[union-attr]
+            await watched.fails(3)
+            assert isinstance(watched.failed[0], AutoReconnect)
+            failures = watched.heartbeats.times(ServerHeartbeatFailedEvent)
+            assert failures[1] - failures[0] < 0.4
+            assert failures[2] - failures[1] == pytest.approx(10.0, abs=0.5)
+
+
+@on_a_clock_that_jumps
+async def test_a_connection_that_is_lost_between_two_checks_is_a_reason_to_look() -> None:
+    """A polled server that hangs up is checked in half a second, not in ten; that alone is no failed check."""
     async with mongo_peer() as peer, watching(peer) as watched:
         await watched.finds(1)
-        peer.answers["hello"] = b"\xff" * 16  # no MongoDB any more
         peer.sessions[0].transport.abort()  # type: ignore[union-attr]
-        await watched.fails(3)
-        assert isinstance(watched.failed[0], AutoReconnect)
-        failures = watched.heartbeats.times(ServerHeartbeatFailedEvent)
-        assert failures[1] - failures[0] < 0.4
-        assert failures[2] - failures[1] == pytest.approx(10.0, abs=0.5)
+        await watched.finds(2)
+        starts = watched.heartbeats.times(ServerHeartbeatStartedEvent)
+        assert starts[1] - starts[0] == pytest.approx(0.5, abs=0.3)
+        assert watched.failed == []
+        assert len(peer.sessions) == 2
 
 
 @on_a_clock_that_jumps

@@ -37,6 +37,7 @@ from aiomongo_tls.errors import (
 )
 from aiomongo_tls.net.connection import Connection
 from aiomongo_tls.net.establish import Establisher
+from aiomongo_tls.topology.deployment import Connect
 from aiomongo_tls.topology.topology import Topology
 
 X509 = MongoCredential(username=None, password=None, source="$external", mechanism="MONGODB-X509")
@@ -47,12 +48,15 @@ async def topologies() -> AsyncIterator[Callable[..., Topology]]:
     """Make a topology that ends with the test."""
     made: list[Topology] = []
 
-    def make(address: ServerAddress, *, patience: float = 100.0, **options: Any) -> Topology:
+    def make(
+        address: ServerAddress, *, patience: float = 100.0, connect: Connect = Establisher.establish, **options: Any
+    ) -> Topology:
         options.setdefault("server_selection_timeout", 5.0)
         made.append(
             Topology(
                 ClientOptions(seeds=(address,), **options),
                 resolver=resolver_of(),
+                connect=connect,
                 chance=lambda: 0.0,
                 patience=patience,
             )
@@ -75,6 +79,10 @@ async def until(condition: Callable[[], object]) -> None:
             await asyncio.sleep(0)
 
 
+def faults(topology: Topology) -> list[Exception]:
+    return [server.error for server in topology.description.servers.values() if server.error is not None]
+
+
 async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     """Accept the connection and say nothing."""
 
@@ -89,7 +97,9 @@ async def test_opening_proves_a_connection(topologies: Any, contexts: Contexts) 
         assert connection is not None
         assert topology.description.servers[peer.address].server_type is ServerType.STANDALONE
         topology.check_in(connection)
-        assert len(peer.sessions) == 1
+        # The monitor's and the pool's; the one has not authenticated, the other has.
+        await peer.until(lambda: len(peer.sessions) == 2)
+        assert ["speculativeAuthenticate" in session.commands[0] for session in peer.sessions] == [False, True]
         await topology.close()
         await peer.until(lambda: not peer.open_sessions)
 
@@ -105,7 +115,7 @@ async def test_a_permanent_fault_is_raised_at_once(topologies: Any, contexts: Co
             await topology.open()
         with pytest.raises(AuthenticationFailed):
             await topology.check_out()
-        assert len(peer.sessions) == 2
+        assert sum(command.get("authenticate", 0) for command in peer.commands) == 2
         peer.answers["authenticate"] = {"ok": 1.0}
         await topology.open()
 
@@ -128,7 +138,7 @@ async def test_tls_fail_fast_off_waits_as_the_specification_has_it(topologies: A
         topology = topologies(
             peer.address,
             tls=contexts.options(trust=contexts.stranger_ca),
-            server_selection_timeout=0.1,
+            server_selection_timeout=0.7,
             tls_fail_fast=False,
         )
         with pytest.raises(ServerSelectionTimeoutError) as caught:
@@ -136,7 +146,7 @@ async def test_tls_fail_fast_off_waits_as_the_specification_has_it(topologies: A
         assert len(peer.sessions) > 1
     assert isinstance(caught.value.__cause__, ServerCertificateError)
     assert caught.value.errors == {peer.address: caught.value.__cause__}
-    assert "serverSelectionTimeoutMS=100" in str(caught.value)
+    assert "serverSelectionTimeoutMS=700" in str(caught.value)
 
 
 async def test_a_server_that_comes_late_is_waited_for(topologies: Any) -> None:
@@ -147,7 +157,7 @@ async def test_a_server_that_comes_late_is_waited_for(topologies: Any) -> None:
             reserved.bind(("127.0.0.1", 0))
             topology = topologies(ServerAddress("localhost", reserved.getsockname()[1]))
             opening = asyncio.create_task(topology.open())
-            await until(lambda: topology._fault)
+            await until(lambda: faults(topology))
             reserved.listen()
             reserved.setblocking(False)
             server = await loop.create_server(peer.accept, sock=reserved)
@@ -155,25 +165,20 @@ async def test_a_server_that_comes_late_is_waited_for(topologies: Any) -> None:
             server.close()
 
 
-async def test_many_that_wait_make_few_attempts(
-    topologies: Any, unused_tcp_port: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """They pause until the same moment: per pause one round of attempts, of maxConnecting at most."""
+async def test_many_that_wait_make_few_attempts(topologies: Any, unused_tcp_port: int) -> None:
+    """The monitor alone looks for the server, half a second apart, however many ask for it."""
     attempts: list[int] = []
-    establish = Establisher.establish
 
-    async def counting(self: Establisher, connection: Connection) -> None:
+    async def counting(establisher: Establisher, connection: Connection) -> None:
         attempts.append(connection.id)
-        await establish(self, connection)
+        await establisher.establish(connection)
 
-    monkeypatch.setattr(Establisher, "establish", counting)
     address = ServerAddress("localhost", unused_tcp_port)
-    topology = topologies(address, server_selection_timeout=0.5)
+    topology = topologies(address, connect=counting, server_selection_timeout=0.7)
     results = await asyncio.gather(*(topology.check_out() for _ in range(200)), return_exceptions=True)
     assert {type(result) for result in results} == {ServerSelectionTimeoutError}
     assert len(set(map(id, results))) == 200
-    # The pauses are 25, 50, 100 and 200 ms, so there is time for five rounds.
-    assert 4 <= len(attempts) <= 10
+    assert len(attempts) == 2
 
 
 async def test_a_server_that_stays_away_is_a_selection_timeout(topologies: Any, unused_tcp_port: int) -> None:
@@ -213,7 +218,7 @@ async def test_an_operation_in_a_hurry_is_told_so_whatever_was_before(topologies
         peer.answers["hello"] = None
         with pytest.raises(NetworkTimeout, match="timeoutMS=50 has passed while waiting for the reply to hello"):
             await topology.check_out(soon())
-        assert topology._is_proven
+        assert topology.description.has_known_servers
 
 
 async def test_a_silent_server_is_a_selection_timeout_with_the_phase_in_its_cause(
@@ -283,12 +288,12 @@ async def test_a_good_start_warns_of_nothing(topologies: Any, caplog: pytest.Log
 
     def timers() -> list[str]:
         scheduled: list[asyncio.TimerHandle] = asyncio.get_running_loop()._scheduled  # type: ignore[attr-defined]
-        return [repr(timer) for timer in scheduled if not timer.cancelled() and "Topology._warn" in repr(timer)]
+        return [repr(timer) for timer in scheduled if not timer.cancelled() and "Deployment.warn" in repr(timer)]
 
     async with mongo_peer() as peer:
         topology = topologies(peer.address)
         opening = asyncio.create_task(topology.open())
-        await asyncio.sleep(0)
+        await until(timers)
         assert len(timers()) == 1
         await opening
         assert not timers()
@@ -391,7 +396,7 @@ async def test_closing_ends_a_pause_between_attempts(topologies: Any, unused_tcp
     """Nobody sleeps on in a client that is closed."""
     topology = topologies(ServerAddress("localhost", unused_tcp_port))
     waiting = asyncio.create_task(topology.open())
-    await until(lambda: topology._fault)
+    await until(lambda: faults(topology))
     await topology.close()
     with pytest.raises((InvalidOperation, PoolClosedError)):
         await waiting
@@ -402,9 +407,9 @@ async def test_closing_in_the_middle_of_an_attempt_leaves_nothing(topologies: An
     async with raw_peer(silent) as address:
         topology = topologies(address, tls=contexts.options())
         waiting = asyncio.create_task(topology.open())
-        await until(lambda: topology._pool and topology._pool.attempts)
+        await until(lambda: any("monitor" in task.get_name() for task in asyncio.all_tasks()))
         await topology.close()
-        with pytest.raises(PoolClosedError):
+        with pytest.raises(InvalidOperation, match="closed"):
             await waiting
         names = {task.get_name() for task in asyncio.all_tasks()}
         assert not [name for name in names if name.startswith("aiomongo_tls")]
