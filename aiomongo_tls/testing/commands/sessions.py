@@ -106,7 +106,10 @@ def kill_all(request: Request) -> Document:
 
 
 def _user(item: Any) -> str:
-    fields = Fields("killAllSessions.killAllSessions", item if is_document(item) else {}, ("user", "db"), generic=False)
+    where = "killAllSessions.killAllSessions"
+    if not is_document(item):
+        raise _wrong_type(where, type_name(item), "object")
+    fields = Fields(where, item, ("user", "db"), generic=False)
     return f"{fields.required('user')}@{fields.required('db')}"
 
 

@@ -10,6 +10,8 @@ import pytest
 
 from aiomongo_tls.testing.commands.dispatch import answer
 from aiomongo_tls.testing.commands.request import ConnectionState, Request, ServerState
+from aiomongo_tls.testing.deployment.node import Node, Standalone
+from aiomongo_tls.testing.fail_points import FailPoints
 
 Run = Callable[..., dict[str, Any]]
 
@@ -25,7 +27,18 @@ def connection() -> ConnectionState:
 
 
 @pytest.fixture
-def run(server: ServerState, connection: ConnectionState) -> Run:
+def node() -> Node:
+    """What the server is among others; tests of other kinds than standalone replace it."""
+    return Standalone()
+
+
+@pytest.fixture
+def fail_points() -> FailPoints:
+    return FailPoints()
+
+
+@pytest.fixture
+def run(server: ServerState, connection: ConnectionState, node: Node, fail_points: FailPoints) -> Run:
     """Carry out a command on the database `app` (or another one); the reply as a client decodes it."""
 
     def carry_out(document: dict[str, Any], database: str = "app") -> dict[str, Any]:
@@ -36,6 +49,8 @@ def run(server: ServerState, connection: ConnectionState) -> Run:
             document=bson.decode(bson.encode({**document, "$db": database})),
             connection=connection,
             server=server,
+            node=node,
+            fail_points=fail_points,
         )
         return bson.decode(bson.encode(answer(request)))
 
