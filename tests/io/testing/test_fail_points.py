@@ -9,7 +9,7 @@ from typing import Any
 
 import pymongo
 import pytest
-from pymongo.errors import AutoReconnect, NetworkTimeout, OperationFailure
+from pymongo.errors import AutoReconnect, NetworkTimeout, OperationFailure, ServerSelectionTimeoutError
 
 from aiomongo_tls.testing import MongoTestServer
 from aiomongo_tls.testing.fail_points import FailPoints
@@ -207,7 +207,7 @@ def server() -> Any:
 
 def client_of(server: MongoTestServer, **options: Any) -> Client:
     # Without retries each failure is seen, and its connection's end is not.
-    return Client(server.uri(), **{"retryReads": False, "retryWrites": False, **options})
+    return Client(server.uri(retryReads=False, retryWrites=False, **options))
 
 
 def test_a_fail_point_for_a_test(server: MongoTestServer) -> None:
@@ -296,11 +296,12 @@ def test_hello_waits_as_a_whole(server: MongoTestServer) -> None:
 
 def test_hello_fails(server: MongoTestServer) -> None:
     """Closed, or answered with an error: no client gets in until it is over."""
-    for data in ({"closeConnection": True}, {"errorCode": 91}):
+    failures: list[dict[str, Any]] = [{"closeConnection": True}, {"errorCode": 91}]
+    for data in failures:
         with (
             server.fail_point(failCommands=["hello", "isMaster"], **data),
             client_of(server, serverSelectionTimeoutMS=50) as client,
-            pytest.raises(pymongo.errors.ServerSelectionTimeoutError),
+            pytest.raises(ServerSelectionTimeoutError),
         ):
             client.admin.command("ping")
     with client_of(server) as client:
@@ -341,7 +342,8 @@ def test_getmore_fails_after_it_found_its_cursor(server: MongoTestServer) -> Non
 
 def test_many_threads_count_right(server: MongoTestServer) -> None:
     """Of many commands at once exactly as many fail as were to."""
-    barrier, failed = Barrier(8), []
+    barrier = Barrier(8)
+    failed: list[int] = []
     with client_of(server) as client, server.fail_point(mode={"times": 11}, failCommands=["ping"], errorCode=8):
 
         def ping() -> None:

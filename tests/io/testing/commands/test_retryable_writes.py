@@ -52,7 +52,8 @@ def send(run: Run) -> Run:
 
 
 def stored(run: Run) -> list[dict[str, Any]]:
-    return run({"find": "users", "sort": {"_id": 1}})["cursor"]["firstBatch"]
+    found: list[dict[str, Any]] = run({"find": "users", "sort": {"_id": 1}})["cursor"]["firstBatch"]
+    return found
 
 
 INCREMENT = {"q": {"_id": 1}, "u": {"$inc": {"n": 1}}}
@@ -209,6 +210,10 @@ def test_only_the_latest_sessions_are_kept() -> None:
 # Fail points
 
 
+def ends(connection: ConnectionState) -> bool:
+    return connection.is_ending
+
+
 def on_write(points: FailPoints, mode: Any = "alwaysOn", **data: Any) -> None:
     points.configure({"configureFailPoint": "onPrimaryTransactionalWrite", "mode": mode, "data": data})
 
@@ -234,13 +239,13 @@ def test_a_write_that_is_not_reflected(
         assert "must not be reflected" in error["errmsg"]
         assert run({"find": "users"})["cursor"]["firstBatch"] == before
         assert run({"find": "fresh"})["cursor"]["firstBatch"] == []
-    assert not connection.is_ending
+    assert not ends(connection)
     for number, write in enumerate(writes, start=10):
         assert send(write, number)["n"] == 1
     assert [document["n"] for document in stored(run)] == [12, 3, 4, 8]
     on_write(fail_points, failBeforeCommitExceptionCode=1)
     assert send({"findAndModify": "users", "remove": True}, 20)["code"] == 1
-    assert connection.is_ending
+    assert ends(connection)
 
 
 def test_a_write_whose_answer_is_lost(
@@ -250,11 +255,11 @@ def test_a_write_whose_answer_is_lost(
     on_write(fail_points, {"skip": 1})
     run({"insert": "users", "documents": [{"_id": 1, "n": 0}]})
     send({"insert": "users", "documents": [{"_id": 2}]})
-    assert not connection.is_ending
+    assert not ends(connection)
     send({"update": "users", "updates": [{"q": {"_id": 9}, "u": {"$set": {"n": 1}}}]}, 2)
-    assert not connection.is_ending
+    assert not ends(connection)
     send({"update": "users", "updates": [INCREMENT]}, 3)
-    assert connection.is_ending
+    assert ends(connection)
     assert stored(run) == [{"_id": 1, "n": 1}, {"_id": 2}]
 
 

@@ -44,7 +44,8 @@ def test_a_session_without_a_user(run: Run, server: ServerState, connection: Con
 
 
 def cursor_of(run: Run, **fields: Any) -> int:
-    return run({"find": "users", "batchSize": 1, **fields})["cursor"]["id"]
+    number: int = run({"find": "users", "batchSize": 1, **fields})["cursor"]["id"]
+    return number
 
 
 def test_a_cursor_belongs_to_its_session(run: Run, fill: Callable[..., None], connection: ConnectionState) -> None:
