@@ -4,10 +4,11 @@ Who asks and who answers: a monitor, or a connection being opened, brings a repl
 description of one server; the description is taken over into that of all servers; what is to be done about it comes
 back as a value, and the events that tell of it are the difference of two descriptions.
 
-    reply -> server_description.description_of()  ┐
-    failed check -> check_failures.check_failure() ├-> transitions.update() -> topology description -> changes.changes()
-    failed operation -> application_errors.effect_of() ┘                              │
-                                                       selection.suitable_servers() <-┘
+    reply            -> server_description.description_of() ----+
+    failed check     -> check_failures.check_failure() ---------+-> transitions.update() -> TopologyDescription
+    failed operation -> application_errors.effect_of() ---------+                              |          |
+                                                            selection.suitable_servers() <-----+          |
+                                                                      changes.changes() <-----------------+
 
 What lives here, from below:
 
