@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from aiomongo_tls.core.options.credential import MongoCredential
     from aiomongo_tls.core.options.driver_info import DriverInfo
     from aiomongo_tls.core.options.srv_options import SRVOptions
+    from aiomongo_tls.core.sdam.server_description import ServerDescription
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +85,7 @@ class ClientOptions:
     max_adaptive_retries: int = 2
     enable_overload_retargeting: bool = False
     driver: DriverInfo | None = None
-    server_selector: Callable[[list[Any]], list[Any]] | None = None
+    server_selector: Callable[[list[ServerDescription]], list[ServerDescription]] | None = None
     event_listeners: tuple[object, ...] = ()
     tls_fail_fast: bool = True
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from aiomongo_tls.core.options.driver_info import DriverInfo
     from aiomongo_tls.core.options.read_preference import ReadPreference, TagSets
     from aiomongo_tls.core.options.tls_options import Password, TLSSource
+    from aiomongo_tls.core.sdam.server_description import ServerDescription
     from aiomongo_tls.core.uri.notices import Notices
 
 
@@ -98,7 +99,7 @@ class ConnectOptions(TypedDict, total=False):
     serverMonitoringMode: Literal["auto", "stream", "poll"] | None
     localThresholdMS: float | None
     serverSelectionTryOnce: bool | None
-    server_selector: Callable[[list[Any]], list[Any]] | None
+    server_selector: Callable[[list[ServerDescription]], list[ServerDescription]] | None
     proxyHost: str | None
     proxyPort: int | None
     proxyUsername: str | None
