@@ -58,6 +58,7 @@ from aiomongo_tls.net.srv import DNSResolver, SRVResolver
 from aiomongo_tls.topology.announcer import Announcer, listener_failed
 from aiomongo_tls.topology.deployment import Connect, Deployment, Means, Sample
 from aiomongo_tls.topology.search import Search
+from aiomongo_tls.topology.srv_monitor import Polling, SRVMonitor
 
 if TYPE_CHECKING:
     from aiomongo_tls.address import ServerAddress
@@ -120,6 +121,7 @@ class Topology:
         """Begin afresh: what there was belonged to a loop that is closed, or to the parent process."""
         self._deployment: Deployment | None = None
         self._beginning: asyncio.Task[Deployment] | None = None
+        self._srv_monitor: SRVMonitor | None = None
         self._resolver = self._given_resolver or Resolver()
         self._identities = IdentityLoader(self._options.tls)
         self._computations = Computations()
@@ -129,6 +131,11 @@ class Topology:
         self._phase, self._step = Phase.SELECTION, "the client was begun"
 
     # What is known
+
+    @property
+    def options(self) -> ClientOptions:
+        """The client's options; with mongodb+srv, from the first use on, what DNS says is in them."""
+        return self._deployment.options if self._deployment is not None else self._options
 
     @property
     def description(self) -> TopologyDescription:
@@ -317,6 +324,8 @@ class Topology:
         self._closed.set()
         if self._beginning is not None:
             self._beginning.cancel()
+        if self._srv_monitor is not None:
+            self._srv_monitor.stop()
         if self._deployment is not None:
             how(self._deployment)
         return True
@@ -324,6 +333,8 @@ class Topology:
     async def _wait_closed(self) -> None:
         if self._beginning is not None:
             await asyncio.wait([self._beginning])
+        if self._srv_monitor is not None:
+            await self._srv_monitor.wait_stopped()
         if self._deployment is not None:
             await self._deployment.wait_closed()
 
@@ -434,25 +445,24 @@ class Topology:
             beginning.exception()
 
     async def _make_deployment(self) -> Deployment:
-        options = self._options
+        options, interval = self._options, 0.0
         if options.srv is not None:
             self._phase, self._step = Phase.DNS, f"the SRV records of {options.srv.host} were looked up"
-            options, _ = await self._look_up(options, options.srv)
+            options, interval = await self._look_up(options, options.srv)
         self._phase, self._step = Phase.TLS, "the TLS files were read; does the password callback wait?"
         identity = await self._identities.load()
-        deployment = Deployment(
-            options,
-            Means(
-                identity=identity,
-                resolver=self._resolver,
-                computations=self._computations,
-                connect=self._connect,
-                sample=self._sample,
-                announcer=self._announcer,
-            ),
+        means = Means(
+            identity=identity,
+            resolver=self._resolver,
+            computations=self._computations,
+            connect=self._connect,
+            sample=self._sample,
+            announcer=self._announcer,
         )
-        self._deployment = deployment
+        deployment = self._deployment = Deployment(options, means)
         deployment.start()
+        if options.srv is not None:
+            self._poll(deployment, options.srv, interval)
         return deployment
 
     async def _look_up(self, options: ClientOptions, srv: SRVOptions) -> tuple[ClientOptions, float]:
@@ -463,3 +473,20 @@ class Topology:
         records = await self._srv_resolver.srv(srv.query_name, limit)
         txt = await self._srv_resolver.txt(srv.host, limit)
         return complete_options(options, records, txt, sample=self._sample), rescan_interval(records)
+
+    def _poll(self, deployment: Deployment, srv: SRVOptions, interval: float) -> None:
+        """Follow the SRV records, for as long as the topology depends on them."""
+        options = deployment.options
+        polling = Polling(
+            srv=srv,
+            resolver=self._srv_resolver,
+            frequency=options.monitoring.heartbeat_frequency,
+            connect_timeout=options.connect_timeout,
+        )
+        self._srv_monitor = SRVMonitor(
+            polling,
+            interval=interval,
+            topology_type=lambda: deployment.description.topology_type,
+            found=deployment.set_hosts,
+        )
+        self._srv_monitor.start()
