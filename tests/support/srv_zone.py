@@ -48,6 +48,33 @@ class StubResolver:
             raise self.failure
 
 
+class Clock:
+    """Waiting that ends when the test says so."""
+
+    def __init__(self) -> None:
+        self.slept: list[float] = []
+        self._begins = asyncio.Event()
+        self.goes_on = asyncio.Event()
+
+    async def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self._begins.set()
+        await self.goes_on.wait()
+        self.goes_on.clear()
+
+    async def asleep(self) -> float:
+        """Wait until somebody sleeps; for how many seconds."""
+        await self._begins.wait()
+        return self.slept[-1]
+
+    async def next(self) -> float:
+        """Let the time pass, and wait until somebody sleeps again; for how many seconds."""
+        await self._begins.wait()
+        self._begins.clear()
+        self.goes_on.set()
+        return await self.asleep()
+
+
 def address(text: str) -> ServerAddress:
     """The address of `host:port`."""
     host, _, port = text.rpartition(":")

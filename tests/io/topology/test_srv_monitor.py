@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+from collections.abc import AsyncIterator, Collection
 from typing import Any
 
 import pytest
 import pytest_asyncio
-from srv_zone import TTL, ZONE, StubResolver, address, official_zone
+from srv_zone import TTL, ZONE, Clock, StubResolver, address, official_zone
 
 from aiomongo_tls.address import ServerAddress
 from aiomongo_tls.core.options.client_options import ClientOptions
@@ -34,33 +34,6 @@ def host(port: int) -> ServerAddress:
 
 def at(*ports: int) -> list[str]:
     return [str(host(port)) for port in ports]
-
-
-class Clock:
-    """Waiting that ends when the test says so."""
-
-    def __init__(self) -> None:
-        self.slept: list[float] = []
-        self._begins = asyncio.Event()
-        self._ends = asyncio.Event()
-
-    async def sleep(self, seconds: float) -> None:
-        self.slept.append(seconds)
-        self._begins.set()
-        await self._ends.wait()
-        self._ends.clear()
-
-    async def asleep(self) -> float:
-        """Wait until somebody sleeps; for how many seconds."""
-        await self._begins.wait()
-        return self.slept[-1]
-
-    async def next(self) -> float:
-        """Let the time pass, and wait until somebody sleeps again; for how many seconds."""
-        await self._begins.wait()
-        self._begins.clear()
-        self._ends.set()
-        return await self.asleep()
 
 
 class Cluster:
@@ -89,7 +62,7 @@ class Cluster:
         assert self._monitor is not None
         return self._monitor
 
-    async def connect(self, uri: str, *, sleep: Callable[[float], Awaitable[object]] | None = None) -> None:
+    async def connect(self, uri: str) -> None:
         """The look-up that a client begins with, and the monitor that follows it."""
         pending = resolve(uri, {"heartbeatFrequencyMS": HEARTBEAT * 1000, "connectTimeoutMS": 500})
         assert pending.srv is not None
@@ -103,7 +76,7 @@ class Cluster:
                 resolver=self.resolver,
                 frequency=options.monitoring.heartbeat_frequency,
                 connect_timeout=options.connect_timeout,
-                sleep=sleep or self.clock.sleep,
+                sleep=self.clock.sleep,
             ),
             interval=rescan_interval(records),
             topology_type=lambda: self.description.topology_type,
@@ -262,7 +235,7 @@ async def test_other_topologies_are_not_polled(cluster: Cluster, topology_type: 
     await cluster.clock.asleep()
     cluster.becomes(topology_type)
     asked = len(cluster.resolver.asked)
-    cluster.clock._ends.set()
+    cluster.clock.goes_on.set()
     await cluster.monitor.wait_stopped()
     assert len(cluster.resolver.asked) == asked
 
@@ -273,7 +246,7 @@ async def test_a_topology_that_changes_meanwhile(cluster: Cluster) -> None:
     await cluster.clock.asleep()
     cluster.resolver.goes_on.clear()
     cluster.resolver.was_asked.clear()
-    cluster.clock._ends.set()
+    cluster.clock.goes_on.set()
     await cluster.resolver.was_asked.wait()
     cluster.becomes(TopologyType.REPLICA_SET_NO_PRIMARY)
     cluster.resolver.goes_on.set()
@@ -301,7 +274,7 @@ async def test_stop(cluster: Cluster, looks: bool) -> None:
     if looks:
         cluster.resolver.goes_on.clear()
         cluster.resolver.was_asked.clear()
-        cluster.clock._ends.set()
+        cluster.clock.goes_on.set()
         await cluster.resolver.was_asked.wait()
     cluster.monitor.stop()
     await cluster.monitor.wait_stopped()
