@@ -96,6 +96,18 @@ class ErrorCode(IntEnum):
     NotPrimaryOrSecondary = 13436
 
 
+NOT_PRIMARY = frozenset(
+    {
+        *(ErrorCode.NotWritablePrimary, ErrorCode.NotPrimaryNoSecondaryOk, ErrorCode.NotPrimaryOrSecondary),
+        *(ErrorCode.InterruptedDueToReplStateChange, ErrorCode.PrimarySteppedDown),
+    }
+)
+"""Errors that tell of a member that is no primary."""
+
+STATE_CHANGES = NOT_PRIMARY | {ErrorCode.InterruptedAtShutdown, ErrorCode.ShutdownInProgress}
+"""Errors after which a server is not what it was."""
+
+
 def code_name(code: int) -> str:
     """MongoDB's name of an error code; codes that have none are called `Location` and their number.
 

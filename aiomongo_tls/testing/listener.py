@@ -12,10 +12,12 @@ import socket
 import ssl
 import threading
 from concurrent.futures import Future
+from contextlib import suppress
 from typing import TYPE_CHECKING, Literal, TypeVar
 
-from aiomongo_tls.net.transport import LINGER, Transport
+from aiomongo_tls.net.transport import LINGER
 from aiomongo_tls.testing.peer import Peer
+from aiomongo_tls.testing.server_transport import ServerTransport
 from aiomongo_tls.testing.stalling import HalfHandshake, Silence
 from aiomongo_tls.tls.engine import TLSEngine
 
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
     from aiomongo_tls.testing.backend import Backend
 
 T = TypeVar("T")
+
+_BACKLOG = 512
 
 Stall = Literal["accept", "handshake", "hello"]
 """Where a server stops answering: before the TLS handshake, in the middle of it, or after it."""
@@ -50,9 +54,11 @@ class Listener:
         self._accepted = 0
         self._stalled: set[Silence] = set()
         # A refused client's stream is told as lost while its socket still waits for the client to read the alert.
-        self._transports: set[Transport] = set()
+        self._transports: set[ServerTransport] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
+        # The listening socket; an acceptor gets a twin of it, so that it can stop while the kernel goes on.
+        self._socket: socket.socket | None = None
         self._acceptor: asyncio.Server | None = None
 
     @property
@@ -67,7 +73,7 @@ class Listener:
             OSError: the address cannot be listened on.
         """
         family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
-        sock = socket.create_server((self.host, self.port), family=family, backlog=512)
+        self._socket = sock = socket.create_server((self.host, self.port), family=family, backlog=_BACKLOG)
         self.port = sock.getsockname()[1]
         started: Future[None] = Future()
         name = f"MongoTestServer {self.host}:{self.port}"
@@ -79,11 +85,17 @@ class Listener:
             self._thread = None
             raise
 
-    def stop(self) -> None:
-        """End the listening, every connection, the loop and the thread. Does nothing if it is not running."""
+    def stop(self, *, crash: bool = False) -> None:
+        """End the listening, every connection, the loop and the thread. Does nothing if it is not running.
+
+        Args:
+            crash: whether connections are reset instead of closed.
+        """
         thread, loop = self._thread, self._loop
         if thread is None or loop is None:
             return
+        if crash:
+            self.call(self._reset_connections)
         self._thread = None
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
@@ -116,11 +128,58 @@ class Listener:
         for silence in list(self._stalled):
             silence.end()
 
+    def _reset_connections(self) -> None:
+        if self._acceptor is not None:
+            self._acceptor.close()
+        for transport in list(self._transports):
+            transport.reset()
+
+    def notify(self) -> None:
+        """Tell every connection that hello has something new to say. From any thread; returns at once."""
+        loop = self._loop
+        if loop is not None:
+            # RuntimeError: it has just been closed.
+            with suppress(RuntimeError):
+                loop.call_soon_threadsafe(self._server_changed)
+
+    def _server_changed(self) -> None:
+        for peer in list(self.peers):
+            peer.server_changed()
+
+    def cut_off(self) -> None:
+        """Neither accept, read nor answer anything, as behind a cable that was pulled out. From any other thread."""
+        self.call(self._cut_off)
+
+    def _cut_off(self) -> None:
+        # The kernel still completes connections and keeps what they send, until somebody accepts them.
+        if self._acceptor is not None:
+            self._acceptor.close()
+            self._acceptor = None
+        for peer in list(self.peers):
+            peer.cut_off()
+
+    def reconnect(self) -> None:
+        """End `cut_off()`: everything that came meanwhile comes now. From any other thread."""
+        loop = self._loop
+        if loop is not None and self.is_running:
+            asyncio.run_coroutine_threadsafe(self._reconnect(), loop).result()
+
+    async def _reconnect(self) -> None:
+        if self._acceptor is None:
+            await self._listen()
+            for peer in list(self.peers):
+                peer.reconnect()
+
+    async def _listen(self) -> None:
+        if self._socket is not None:
+            loop = asyncio.get_running_loop()
+            self._acceptor = await loop.create_server(self._accept, sock=self._socket.dup(), backlog=_BACKLOG)
+
     def _run(self, sock: socket.socket, started: Future[None]) -> None:
         loop = asyncio.new_event_loop()
         try:
             self._loop = loop
-            self._acceptor = loop.run_until_complete(loop.create_server(self._accept, sock=sock, backlog=512))
+            loop.run_until_complete(self._listen())
         except BaseException as exc:  # noqa: BLE001 - it is raised in the thread that waits for the start
             sock.close()
             loop.close()
@@ -136,6 +195,10 @@ class Listener:
     async def _close(self) -> None:
         if self._acceptor is not None:
             self._acceptor.close()
+            self._acceptor = None
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
         # Connections that were being accepted; asyncio has a task for each.
         await asyncio.gather(*asyncio.all_tasks() - {asyncio.current_task()}, return_exceptions=True)
         self.drop_connections()
@@ -157,7 +220,7 @@ class Listener:
         self._accepted += 1
         peer = Peer(self._accepted, self._backend, self._lost, silent=self.stall is not None)
         engine = None if self.context is None else TLSEngine(self.context, server_side=True)
-        transport = Transport(peer, engine=engine)
+        transport = ServerTransport(peer, engine=engine)
         peer.attach(transport)
         self.peers.add(peer)
         self._transports = {other for other in self._transports if not other.is_gone} | {transport}

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import bson
@@ -17,21 +19,49 @@ from aiomongo_tls.core.wire.protocol import Message, Role, WireProtocol
 from aiomongo_tls.errors import DocumentTooLarge, ProtocolError
 from aiomongo_tls.testing.commands.request import ConnectionState
 from aiomongo_tls.testing.data.values import is_array, is_document
-from aiomongo_tls.testing.failures import CommandError, ErrorCode
+from aiomongo_tls.testing.failures import STATE_CHANGES, CommandError, ErrorCode
 from aiomongo_tls.testing.recording import RecordedCommand
 from aiomongo_tls.testing.scenario import Answers, Garbles, HangsUp, Replies, Rule
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from aiomongo_tls.net.transport import Transport
     from aiomongo_tls.testing.backend import Backend
     from aiomongo_tls.testing.data.values import Document
+    from aiomongo_tls.testing.server_transport import ServerTransport
 
 _CODEC: CodecOptions[dict[str, Any]] = CodecOptions(
     document_class=dict, datetime_conversion=DatetimeConversion.DATETIME_AUTO
 )
 _HELLO = {"hello", "isMaster", "ismaster"}
+
+
+@dataclass(slots=True, kw_only=True)
+class _Pending:
+    """A command that waits.
+
+    Args:
+        message: the message it came in.
+        command: the command.
+        then: what is done when it has waited.
+        for_change: whether it is a hello that waits for something to tell.
+        is_write: whether it is a write on a primary, which is broken off when the server is none any more.
+        timer: calls the end of the waiting.
+        is_due: whether it has waited, and the server is cut off.
+    """
+
+    message: Message
+    command: RecordedCommand
+    then: Callable[[], None]
+    for_change: bool
+    is_write: bool
+    timer: asyncio.TimerHandle | None = None
+    is_due: bool = False
+
+    def cancel(self) -> None:
+        """Wait no longer."""
+        if self.timer is not None:
+            self.timer.cancel()
 
 
 class Peer:
@@ -53,19 +83,20 @@ class Peer:
         silent: bool = False,
     ) -> None:
         self.connection = ConnectionState(id=number)
-        self.transport: Transport | None = None
+        self.transport: ServerTransport | None = None
         self.spoke = False
         self._backend = backend
         self._on_lost = on_lost
         self._silent = silent
         self._wire = WireProtocol(Role.SERVER)
         self._waiting: deque[Message] = deque()
-        self._delayed: asyncio.TimerHandle | None = None
+        self._pending: _Pending | None = None
+        self._is_cut_off = False
 
     def __repr__(self) -> str:
         return f"<Peer {self.connection.id} {self.connection.address} user={self.connection.user}>"
 
-    def attach(self, transport: Transport) -> None:
+    def attach(self, transport: ServerTransport) -> None:
         """Take the byte stream that this peer talks over."""
         self.transport = transport
 
@@ -81,20 +112,49 @@ class Peer:
         except ProtocolError:
             self._close()
             return
-        if self._delayed is None:
+        self._work()
+
+    def server_changed(self) -> None:
+        """Answer what waits for a change of the server, and break off what it cannot do any more."""
+        pending = self._pending
+        if pending is None or self._is_cut_off:
+            return
+        if pending.for_change:
+            if self._backend.waiting_time(pending.command) is None:
+                self._resume()
+        elif pending.is_write and not self._backend.can_write(pending.command):
+            interrupt = partial(self._backend.interrupt, pending.command, self.connection)
+            pending.then = lambda: self._reply(pending.message, interrupt(), pending.command)
+            self._resume()
+
+    def cut_off(self) -> None:
+        """Read and answer nothing until `reconnect()`."""
+        self._is_cut_off = True
+        if self.transport is not None:
+            self.transport.hold()
+
+    def reconnect(self) -> None:
+        """Go on with what came meanwhile."""
+        self._is_cut_off = False
+        if self.transport is not None:
+            self.transport.release()
+        if self._pending is not None and self._pending.is_due:
+            self._resume()
+        else:
+            self.server_changed()
             self._work()
 
     def stream_lost(self, error: Exception | None) -> None:
         """Take note that the stream has ended."""
-        if self._delayed is not None:
-            self._delayed.cancel()
+        if self._pending is not None:
+            self._pending.cancel()
+            self._pending = None
         self._waiting.clear()
         self._on_lost(self, error)
 
     def _work(self) -> None:
         """Deal with what has come, one message after the other."""
-        self._delayed = None
-        while self._waiting and self._delayed is None:
+        while self._waiting and self._pending is None and not self._is_cut_off:
             self._begin(self._waiting.popleft())
 
     def _begin(self, message: Message) -> None:
@@ -103,6 +163,7 @@ class Peer:
         except CommandError as error:
             self._reply(message, error.reply())
             return
+        is_query = isinstance(message.content, OpQuery)
         command = RecordedCommand(
             name=name,
             database=database,
@@ -111,46 +172,111 @@ class Peer:
             client=self.connection.client or document.get("client"),
             user=self.connection.user,
             wants_reply=_wants_reply(message),
-            op_query=isinstance(message.content, OpQuery),
+            op_query=is_query,
+            exhaust_allowed=not is_query and bool(message.content.flags & Flags.EXHAUST_ALLOWED),
         )
+        self._decide(message, command, self._backend.record)
+
+    def _decide(
+        self, message: Message, command: RecordedCommand, ask: Callable[[RecordedCommand], Rule | None]
+    ) -> None:
+        """Find out what is to happen to a command, and when."""
         try:
-            rule = self._backend.record(command)
+            rule = ask(command)
         except CommandError as error:
-            self._reply(message, error.reply())
+            self._reply(message, error.reply(), command)
             return
         if self._silent:
             return
         if rule is not None and rule.delay:
-            loop = asyncio.get_running_loop()
-            self._delayed = loop.call_later(rule.delay, self._resume, message, command, rule)
+            self._wait(rule.delay, message, command, partial(self._act, message, command, rule))
         else:
             self._act(message, command, rule)
 
-    def _resume(self, message: Message, command: RecordedCommand, rule: Rule) -> None:
-        self._act(message, command, rule)
+    def _wait(
+        self,
+        seconds: float,
+        message: Message,
+        command: RecordedCommand,
+        then: Callable[[], None],
+        *,
+        for_change: bool = False,
+    ) -> None:
+        is_write = not for_change and self._backend.can_write(command)
+        pending = _Pending(message=message, command=command, then=then, for_change=for_change, is_write=is_write)
+        pending.timer = asyncio.get_running_loop().call_later(seconds, self._resume)
+        self._pending = pending
+
+    def _resume(self) -> None:
+        pending = self._pending
+        if pending is None:
+            return
+        pending.cancel()
+        if self._is_cut_off:
+            pending.is_due = True
+            return
+        self._pending = None
+        pending.then()
         self._work()
 
     def _act(self, message: Message, command: RecordedCommand, rule: Rule | None) -> None:
         act = Answers() if rule is None else rule.act
         if isinstance(act, Answers):
-            self._reply(message, self._backend.carry_out(command, self.connection, act.failure))
+            seconds = None
+            if command.name in _HELLO and act.failure is None:
+                seconds = self._backend.waiting_time(command)
+            answer = partial(self._answer, message, command, act)
+            if seconds is None:
+                answer()
+            else:
+                self._wait(seconds, message, command, answer, for_change=True)
         elif isinstance(act, Replies):
-            self._reply(message, dict(act.document))
+            self._reply(message, dict(act.document), command)
+            if act.document.get("code") in STATE_CHANGES:
+                # A real server would have changed before it said so, and monitors that wait would hear of it.
+                self._backend.count_change()
         elif isinstance(act, HangsUp):
+            if act.carried_out:
+                self._backend.carry_out(command, self.connection)
             if self.transport is not None:
                 self.transport.abort()
         elif isinstance(act, Garbles) and self.transport is not None:
             self.transport.write(act.data)
 
-    def _reply(self, message: Message, reply: Document) -> None:
+    def _answer(self, message: Message, command: RecordedCommand, act: Answers) -> None:
+        reply = self._backend.carry_out(command, self.connection, act.failure)
+        if self.connection.is_ending and self.transport is not None:
+            # A fail point wants the answer lost.
+            self.transport.abort()
+            return
+        # A hello that says what it knows and takes several replies is a subscription.
+        streams = (
+            command.exhaust_allowed
+            and command.name in _HELLO
+            and "topologyVersion" in command.document
+            and reply["ok"] == 1.0
+        )
+        self._reply(message, reply, command, more=streams)
+        if reply.get("code") == ErrorCode.LoadBalancerSupportMismatch:
+            self._close()
+        if streams:
+            document = {**command.document, "topologyVersion": reply["topologyVersion"]}
+            self._decide(message, replace(command, document=document), self._backend.rule)
+
+    def _reply(
+        self, message: Message, reply: Document, command: RecordedCommand | None = None, *, more: bool = False
+    ) -> None:
         if self.transport is None or not _wants_reply(message):
             return
+        flags = Flags.MORE_TO_COME if more else 0
         try:
-            data = self._wire.send_reply(message, bson.encode(reply))
+            data = self._wire.send_reply(message, bson.encode(reply), flags=flags)
         except (DocumentTooLarge, BSONError, OverflowError) as exc:
             error = CommandError(ErrorCode.BSONObjectTooLarge, f"the reply cannot be sent: {exc}")
             data = self._wire.send_reply(message, bson.encode(error.reply()))
         self.transport.write(data)
+        if command is not None:
+            command.outcome.answered = True
 
     def _close(self) -> None:
         if self.transport is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -12,6 +12,19 @@ if TYPE_CHECKING:
 
 
 _SENSITIVE = {"saslStart", "saslContinue", "authenticate", "createUser", "updateUser"}
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What became of a command.
+
+    Args:
+        carried_out: whether it was carried out, with whatever result.
+        answered: whether a reply was handed over to the connection; that it arrived nobody here can know.
+    """
+
+    carried_out: bool = False
+    answered: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -27,6 +40,9 @@ class RecordedCommand:
         user: who was logged in on the connection when the command came.
         wants_reply: whether the client waits for a reply (not for an unacknowledged write).
         op_query: whether it came as OP_QUERY, the wire format of old.
+        exhaust_allowed: whether the client takes a stream of replies.
+        outcome: what has become of it so far. A write that was carried out and not answered is one whose client
+            cannot know.
     """
 
     name: str
@@ -37,6 +53,8 @@ class RecordedCommand:
     user: str | None
     wants_reply: bool = True
     op_query: bool = False
+    exhaust_allowed: bool = False
+    outcome: Outcome = field(default_factory=Outcome, compare=False)
 
     def __repr__(self) -> str:
         shown: object = self.document

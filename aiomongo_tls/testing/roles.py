@@ -20,6 +20,8 @@ class Privilege(Enum):
     USERS = "users"
     MONITOR = "monitor"
     """Questions about the server."""
+    CLUSTER = "cluster"
+    """Who is primary."""
 
 
 _ALL: Final = frozenset(Privilege)
@@ -41,6 +43,8 @@ _OF_ALL_DATABASES: Final[Mapping[str, frozenset[Privilege]]] = {
     "dbAdminAnyDatabase": _MANAGE,
     "userAdminAnyDatabase": _USERS,
     "clusterMonitor": frozenset({Privilege.MONITOR}),
+    "clusterManager": frozenset({Privilege.CLUSTER, Privilege.MONITOR}),
+    "clusterAdmin": frozenset({Privilege.CLUSTER, Privilege.MONITOR}),
     "root": _ALL,
 }
 ROLES: Final = (*_OF_A_DATABASE, *_OF_ALL_DATABASES)

@@ -39,6 +39,8 @@ class Replies:
 class HangsUp:
     """End the connection without an answer."""
 
+    carried_out: bool = False
+
 
 @dataclass(frozen=True, slots=True)
 class Garbles:
@@ -151,9 +153,13 @@ class Rule:
         self.delay = seconds
         return self
 
-    def hangs_up(self) -> Self:
-        """End the connection without an answer and without close_notify. The command is not carried out."""
-        self._act = HangsUp()
+    def hangs_up(self, *, carried_out: bool = False) -> Self:
+        """End the connection without an answer and without close_notify.
+
+        Args:
+            carried_out: whether the command is carried out before, so that it happened and nobody was told.
+        """
+        self._act = HangsUp(carried_out)
         return self
 
     def garbles(self, data: bytes = GARBAGE) -> Self:

@@ -7,6 +7,7 @@ plugin.
 
 from __future__ import annotations
 
+import threading
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, Self, Unpack
 from urllib.parse import quote
@@ -14,6 +15,7 @@ from urllib.parse import quote
 from aiomongo_tls.address import ServerAddress
 from aiomongo_tls.testing.backend import Backend
 from aiomongo_tls.testing.commands.request import ConnectionState, ServerState
+from aiomongo_tls.testing.deployment.node import Standalone
 from aiomongo_tls.testing.fail_points import ActiveFailPoint
 from aiomongo_tls.testing.failures import CommandError
 from aiomongo_tls.testing.listener import Listener, Stall
@@ -91,8 +93,9 @@ class MongoTestServer:
         self._certificate = certificate
         self._versions = (minimum_version, maximum_version)
         self._users = None if users is None else list(users)
-        self._backend = Backend(self._new_state)
+        self._backend = Backend(self._new_state, Standalone(), threading.RLock())
         self._listener = Listener(host, port, self._backend)
+        self._backend.node.on_change = self._listener.notify
 
     # Life
 

@@ -24,7 +24,7 @@ from aiomongo_tls.testing.commands.authorization import authorize
 from aiomongo_tls.testing.commands.error_labels import finished
 from aiomongo_tls.testing.commands.generic import check_generic
 from aiomongo_tls.testing.deployment.node import Placement
-from aiomongo_tls.testing.failures import CommandError, ErrorCode, not_here
+from aiomongo_tls.testing.failures import NOT_PRIMARY, CommandError, ErrorCode, not_here
 from aiomongo_tls.testing.roles import Privilege
 
 if TYPE_CHECKING:
@@ -117,15 +117,6 @@ COMMANDS: Mapping[str, Command] = {
 }
 """Every command by its name, spelled as the server accepts it."""
 
-STATE_CHANGES = frozenset(
-    {
-        *(ErrorCode.NotWritablePrimary, ErrorCode.NotPrimaryNoSecondaryOk, ErrorCode.NotPrimaryOrSecondary),
-        *(ErrorCode.InterruptedDueToReplStateChange, ErrorCode.PrimarySteppedDown),
-    }
-)
-"""Errors that tell of a changed member. Members of a replica set date them with their topologyVersion, those of fail
-points too: by it a driver knows that nothing has changed, goes on and tries again."""
-
 ELSEWHERE = frozenset(
     {
         *("abortTransaction", "commitTransaction", "collMod", "collStats", "compact", "convertToCapped", "currentOp"),
@@ -167,7 +158,7 @@ def refused(request: Request, error: CommandError) -> Document:
     """
     reply = error.reply()
     node = request.node
-    if error.code in STATE_CHANGES and node.clock is not None and not node.is_router:
+    if error.code in NOT_PRIMARY and node.clock is not None and not node.is_router:
         reply["topologyVersion"] = node.topology_version.document
     return _complete(request, reply)
 

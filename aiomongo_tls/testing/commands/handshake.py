@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from aiomongo_tls.testing.commands import authentication, sasl
+from aiomongo_tls.testing.commands.awaiting import waiting_time
 from aiomongo_tls.testing.commands.fields import Fields
 from aiomongo_tls.testing.data.collection import MAX_DOCUMENT_SIZE
 from aiomongo_tls.testing.data.values import Document, is_document
@@ -29,11 +30,15 @@ _KNOWN = (
 def hello(request: Request) -> Document:
     """Tell what kind of server this is, and authenticate on the way if asked to."""
     fields = Fields(request.name, request.document, _KNOWN)
+    node = request.node
+    # The peer has waited already; this is for what the client got wrong.
+    waiting_time(request.document, node, allows_stream=request.exhaust_allowed)
+    is_first = not request.connection.greeted
     _take_metadata(request, fields)
-    primary = "isWritablePrimary" if request.name == "hello" else "ismaster"
     reply: Document = {"helloOk": True} if fields.flag("helloOk") else {}
     reply |= {
-        primary: True,
+        **node.hello("isWritablePrimary" if request.name == "hello" else "ismaster"),
+        "topologyVersion": node.topology_version.document,
         "maxBsonObjectSize": MAX_DOCUMENT_SIZE,
         "maxMessageSizeBytes": MAX_MESSAGE_SIZE,
         "maxWriteBatchSize": MAX_WRITE_BATCH,
@@ -44,6 +49,8 @@ def hello(request: Request) -> Document:
         "maxWireVersion": WIRE_VERSION,
         "readOnly": False,
     }
+    if is_first:
+        reply |= node.greets(load_balanced=fields.flag("loadBalanced"))
     user = fields.string("saslSupportedMechs")
     if user is not None and (mechanisms := sasl.supported_mechanisms(request, user)) is not None:
         reply["saslSupportedMechs"] = mechanisms

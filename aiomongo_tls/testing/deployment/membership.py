@@ -201,25 +201,30 @@ class Membership:
     Args:
         name: the set's name.
         clock: the set's clock.
+        now: the present moment in seconds; never goes backwards.
         kinds: the members, in the order of the configuration.
         tags: the tags of each; none if it is shorter.
 
     Attributes:
         on_change: called at the end of every change.
+        election_time: when the present primary was elected, by the set's clock.
     """
 
     def __init__(
         self,
         name: str,
         clock: ClusterClock,
+        now: Callable[[], float],
         kinds: Sequence[MemberKind],
         tags: Sequence[Mapping[str, str]] = (),
     ) -> None:
         self.name = name
         self.clock = clock
+        self.now = now
         self.set_version = 1
         self.term = 0
         self.primary: Member | None = None
+        self.election_time = clock.time
         self.on_change: Callable[[], None] = lambda: None
         self.members = [
             Member(self, number, kind, tags[number] if number < len(tags) else {}) for number, kind in enumerate(kinds)
@@ -254,6 +259,11 @@ class Membership:
             if member.is_connected and member.kind is MemberKind.ELECTABLE:
                 yield member
 
+    def ready(self) -> Iterator[Member]:
+        """Who could be elected now, the next in turn first."""
+        now = self.now()
+        return (member for member in self.candidates() if member.waits_until <= now)
+
     def elect(self, member: Member) -> None:
         """Make a member primary. One that was primary is none any more, and knows.
 
@@ -265,19 +275,29 @@ class Membership:
         member.waits_until = 0.0
         self._last_winner = member.number
         # A new primary writes a first entry of its term.
-        self.clock.tick()
+        self.election_time = self.clock.tick()
         self.refresh()
 
-    def step_down(self, until: float) -> None:
+    def step_down(self, seconds: float) -> None:
         """The primary becomes a secondary.
 
         Args:
-            until: when it may be elected again.
+            seconds: for how long it is no candidate.
         """
         if self.primary is not None:
-            self.primary.waits_until = until
+            self.primary.waits_until = self.now() + seconds
             self.primary = None
             self.refresh()
+
+    def freeze(self, member: Member, seconds: float) -> None:
+        """A member is no candidate for some time.
+
+        Args:
+            member: the member.
+            seconds: for how long; 0 ends it.
+        """
+        member.waits_until = self.now() + seconds
+        self.refresh()
 
     def refresh(self) -> None:
         """Draw the consequences of a change."""

@@ -48,6 +48,7 @@ def test_hello(run: Run, name: str, flag: str) -> None:
     """A standalone server of wire version 21, with the limits that drivers read."""
     reply = run({name: 1, "helloOk": True}, "admin")
     assert reply.pop("localTime") is not None
+    assert reply.pop("topologyVersion")["counter"] == 0
     assert reply == {
         "helloOk": True,
         flag: True,
