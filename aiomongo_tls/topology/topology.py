@@ -19,8 +19,8 @@ Rules for waiting (`core/sdam/failures` is the table behind them):
 - Once a server is chosen only the operation's own deadline bounds the waiting for a connection:
   `serverSelectionTimeoutMS` limits the search for a server, not the queue at a busy one.
 
-What is bound to an event loop is the `Deployment`, begun at the first use; see `net/loops` for what happens when the
-loop has changed. However many operations wait for it, it is begun once.
+What is bound to an event loop is the `Life`, begun at the first use; see `net/loops` for what happens when the loop has
+changed.
 """
 
 from __future__ import annotations
@@ -28,9 +28,6 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable, Collection, Mapping
-from contextlib import suppress
-from contextvars import Context
-from copy import copy
 from typing import TYPE_CHECKING, Any
 
 from aiomongo_tls.core.events.publisher import EventPublisher
@@ -38,41 +35,29 @@ from aiomongo_tls.core.sdam.application_errors import SYSTEM_OVERLOADED
 from aiomongo_tls.core.sdam.failures import is_permanent
 from aiomongo_tls.core.sdam.schedule import Backoff
 from aiomongo_tls.core.sdam.topology_description import NO_TOPOLOGY, TopologyDescription, initial
-from aiomongo_tls.core.uri.srv import complete_options, rescan_interval
 from aiomongo_tls.deadline import NEVER, Deadline
 from aiomongo_tls.errors import (
     InvalidOperation,
     MongoError,
-    NetworkTimeout,
-    Phase,
     PoolClosedError,
     ServerSelectionTimeoutError,
     WaitQueueTimeoutError,
 )
-from aiomongo_tls.net.computations import Computations
 from aiomongo_tls.net.dns import Resolver
 from aiomongo_tls.net.establish import Establisher
-from aiomongo_tls.net.identity import IdentityLoader
 from aiomongo_tls.net.loops import LoopBinding, running_loop
 from aiomongo_tls.net.srv import DNSResolver, SRVResolver
 from aiomongo_tls.topology.announcer import Announcer, listener_failed
-from aiomongo_tls.topology.deployment import Connect, Deployment, Means, Sample
+from aiomongo_tls.topology.deployment import Connect, Deployment, Sample
+from aiomongo_tls.topology.life import FIRST_PAUSE, LONGEST_PAUSE, Life
 from aiomongo_tls.topology.search import Search
-from aiomongo_tls.topology.srv_monitor import Polling, SRVMonitor
 
 if TYPE_CHECKING:
     from aiomongo_tls.address import ServerAddress
     from aiomongo_tls.core.options.client_options import ClientOptions
     from aiomongo_tls.core.options.read_preference import ReadPreference
-    from aiomongo_tls.core.options.srv_options import SRVOptions
     from aiomongo_tls.core.pool.status import PoolStatus
     from aiomongo_tls.net.connection import Connection
-
-FIRST_PAUSE = 0.05
-"""Seconds at most before the first retry of what is not paced by a monitor."""
-
-LONGEST_PAUSE = 0.5
-"""Seconds at most between such retries in the long run."""
 
 PATIENCE = 2.0
 """Seconds of waiting after which a WARNING says what for."""
@@ -115,33 +100,32 @@ class Topology:
         self._announcer = Announcer(EventPublisher(options.event_listeners, listener_failed))
         self._binding = LoopBinding()
         self._is_closed = False
-        self._forget()
+        self._life = self._begin_afresh()
 
-    def _forget(self) -> None:
-        """Begin afresh: what there was belonged to a loop that is closed, or to the parent process."""
-        self._deployment: Deployment | None = None
-        self._beginning: asyncio.Task[Deployment] | None = None
-        self._srv_monitor: SRVMonitor | None = None
-        self._resolver = self._given_resolver or Resolver()
-        self._identities = IdentityLoader(self._options.tls)
-        self._computations = Computations()
-        # Wakes those who pause between two attempts.
-        self._closed = asyncio.Event()
-        # What the beginning is busy with.
-        self._phase, self._step = Phase.SELECTION, "the client was begun"
+    def _begin_afresh(self) -> Life:
+        """A new life: if there was one, it belonged to a loop that is closed, or to the parent process."""
+        return Life(
+            self._options,
+            resolver=self._given_resolver or Resolver(),
+            srv_resolver=self._srv_resolver,
+            connect=self._connect,
+            chance=self._chance,
+            sample=self._sample,
+            announcer=self._announcer,
+        )
 
     # What is known
 
     @property
     def options(self) -> ClientOptions:
         """The client's options; with mongodb+srv, from the first use on, what DNS says is in them."""
-        return self._deployment.options if self._deployment is not None else self._options
+        return self._life.deployment.options if self._life.deployment is not None else self._options
 
     @property
     def description(self) -> TopologyDescription:
         """What is known of the servers; before the first use what the options say."""
-        if self._deployment is not None:
-            return self._deployment.description
+        if self._life.deployment is not None:
+            return self._life.deployment.description
         options = self._options
         if self._is_closed or options.srv is not None:
             return NO_TOPOLOGY
@@ -154,9 +138,9 @@ class Topology:
 
     def pool_status(self) -> Mapping[ServerAddress, PoolStatus]:
         """What the connections to each server are doing now. Plain, no I/O."""
-        if self._deployment is None:
+        if self._life.deployment is None:
             return {}
-        return {address: server.pool.status for address, server in self._deployment.servers.items()}
+        return {address: server.pool.status for address, server in self._life.deployment.servers.items()}
 
     # Connections
 
@@ -185,7 +169,7 @@ class Topology:
                     raise ServerSelectionTimeoutError(
                         f"no connection could be opened until {limit.option} had passed; last fault: {exc}"
                     ) from exc
-                await self._pause(backoff, limit)
+                await self._life.pause(backoff.pause(), limit)
             else:
                 return
 
@@ -203,9 +187,9 @@ class Topology:
             ConfigurationError: a server is too old or too new, or maxStalenessSeconds is too small.
         """
         self._enter()
-        if self._deployment is None:
+        if self._life.deployment is None:
             return None
-        server = self._deployment.select(preference, deprioritized)
+        server = self._life.deployment.select(preference, deprioritized)
         return server.pool.try_check_out() if server is not None else None
 
     async def check_out(
@@ -246,7 +230,7 @@ class Topology:
             InvalidOperation: the client is closed, or belongs to another event loop.
         """
         self._enter()
-        server = self._deployment.servers.get(address) if self._deployment is not None else None
+        server = self._life.deployment.servers.get(address) if self._life.deployment is not None else None
         return server.pool.try_check_out() if server is not None else None
 
     async def check_out_from(self, address: ServerAddress, deadline: Deadline = NEVER) -> Connection:
@@ -278,8 +262,8 @@ class Topology:
             connection: where it happened.
             error: what happened; what says nothing about the server is of no effect.
         """
-        if self._deployment is not None:
-            self._deployment.handle_error(connection, error)
+        if self._life.deployment is not None:
+            self._life.deployment.handle_error(connection, error)
 
     # The end
 
@@ -298,7 +282,7 @@ class Topology:
         while True:
             try:
                 async with asyncio.timeout(limit):
-                    await self._wait_closed()
+                    await self._life.wait_ended()
                 break
             except TimeoutError:
                 pass
@@ -315,28 +299,12 @@ class Topology:
 
     def _end(self, how: Callable[[Deployment], None]) -> bool:
         """End everything; whether there was anything."""
-        if not self._binding.is_alive:
-            # Nothing was opened, or it went with its loop.
-            self._is_closed = True
-            return False
-        self._binding.bind(running_loop())
+        if self._binding.is_alive:
+            self._binding.bind(running_loop())
+            self._life.end(how)
+        # Otherwise nothing was opened, or it went with its loop.
         self._is_closed = True
-        self._closed.set()
-        if self._beginning is not None:
-            self._beginning.cancel()
-        if self._srv_monitor is not None:
-            self._srv_monitor.stop()
-        if self._deployment is not None:
-            how(self._deployment)
-        return True
-
-    async def _wait_closed(self) -> None:
-        if self._beginning is not None:
-            await asyncio.wait([self._beginning])
-        if self._srv_monitor is not None:
-            await self._srv_monitor.wait_stopped()
-        if self._deployment is not None:
-            await self._deployment.wait_closed()
+        return self._binding.is_alive
 
     # Where we are
 
@@ -347,7 +315,7 @@ class Topology:
         loop = running_loop()
         if not self._binding.holds(loop):
             self._binding.bind(loop)
-            self._forget()
+            self._life = self._begin_afresh()
         return loop
 
     def _search(
@@ -373,8 +341,8 @@ class Topology:
         warning: asyncio.TimerHandle | None = None
         try:
             while True:
-                deployment = self._deployment or await self._begin(search.limit)
                 self._enter()
+                deployment = self._life.deployment or await self._life.begin(search.limit)
                 server = search.find(deployment)
                 if server is None:
                     if warning is None:
@@ -399,94 +367,3 @@ class Topology:
             return self._is_closed
         wait_is_over = isinstance(error, (InvalidOperation, WaitQueueTimeoutError, ServerSelectionTimeoutError))
         return wait_is_over or is_permanent(error, tls_fail_fast=self._options.tls_fail_fast)
-
-    async def _pause(self, backoff: Backoff, limit: Deadline) -> None:
-        """Pause until the limit at most; closing the client ends it."""
-        until = self._enter().time() + backoff.pause()
-        with suppress(TimeoutError):
-            async with asyncio.timeout_at(min(until, limit.at)):
-                await self._closed.wait()
-        self._enter()
-
-    # Beginning
-
-    async def _begin(self, limit: Deadline) -> Deployment:
-        """The deployment, begun once for all who wait for it. A fault that may pass is waited out until `limit`."""
-        loop = self._enter()
-        backoff = Backoff(FIRST_PAUSE, LONGEST_PAUSE, self._chance)
-        while True:
-            if self._beginning is None:
-                self._beginning = loop.create_task(
-                    self._make_deployment(), name="aiomongo_tls begin", context=Context()
-                )
-                self._beginning.add_done_callback(self._begun)
-            try:
-                async with asyncio.timeout_at(limit.at if limit.is_finite else None):
-                    # The shield: one caller that gives up does not end the waiting of the others.
-                    return await asyncio.shield(self._beginning)
-            except MongoError as exc:
-                if is_permanent(exc) or limit.has_passed(loop.time()):
-                    # Each caller its own, because raising adds to an exception's traceback.
-                    raise copy(exc) from exc.__cause__
-            except TimeoutError as exc:
-                raise NetworkTimeout(f"{limit.option} has passed while {self._step}", phase=self._phase) from exc
-            except asyncio.CancelledError:
-                task = asyncio.current_task()
-                if task is not None and not task.cancelling():
-                    # Not this caller was cancelled but the beginning, by `close()`.
-                    self._enter()
-                raise
-            await self._pause(backoff, limit)
-
-    def _begun(self, beginning: asyncio.Task[Deployment]) -> None:
-        self._beginning = None
-        if not beginning.cancelled():
-            # Told to those who wait; there may be none left.
-            beginning.exception()
-
-    async def _make_deployment(self) -> Deployment:
-        options, interval = self._options, 0.0
-        if options.srv is not None:
-            self._phase, self._step = Phase.DNS, f"the SRV records of {options.srv.host} were looked up"
-            options, interval = await self._look_up(options, options.srv)
-        self._phase, self._step = Phase.TLS, "the TLS files were read; does the password callback wait?"
-        identity = await self._identities.load()
-        means = Means(
-            identity=identity,
-            resolver=self._resolver,
-            computations=self._computations,
-            connect=self._connect,
-            sample=self._sample,
-            announcer=self._announcer,
-        )
-        deployment = self._deployment = Deployment(options, means)
-        deployment.start()
-        if options.srv is not None:
-            self._poll(deployment, options.srv, interval)
-        return deployment
-
-    async def _look_up(self, options: ClientOptions, srv: SRVOptions) -> tuple[ClientOptions, float]:
-        """The options with what DNS says, and how many seconds that holds."""
-        seconds = options.connect_timeout
-        option = f"connectTimeoutMS={(seconds or 0) * 1000:g}"
-        limit = Deadline.after(seconds, option, now=asyncio.get_running_loop().time())
-        records = await self._srv_resolver.srv(srv.query_name, limit)
-        txt = await self._srv_resolver.txt(srv.host, limit)
-        return complete_options(options, records, txt, sample=self._sample), rescan_interval(records)
-
-    def _poll(self, deployment: Deployment, srv: SRVOptions, interval: float) -> None:
-        """Follow the SRV records, for as long as the topology depends on them."""
-        options = deployment.options
-        polling = Polling(
-            srv=srv,
-            resolver=self._srv_resolver,
-            frequency=options.monitoring.heartbeat_frequency,
-            connect_timeout=options.connect_timeout,
-        )
-        self._srv_monitor = SRVMonitor(
-            polling,
-            interval=interval,
-            topology_type=lambda: deployment.description.topology_type,
-            found=deployment.set_hosts,
-        )
-        self._srv_monitor.start()

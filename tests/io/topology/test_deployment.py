@@ -58,7 +58,7 @@ async def take(topology: Topology, preference: ReadPreference | None = None, **m
 async def until(topology: Topology, condition: Callable[[Topology], object]) -> None:
     async with asyncio.timeout(5):
         while not condition(topology):
-            deployment = topology._deployment
+            deployment = topology._life.deployment
             assert deployment is not None
             await deployment.changed.wait()
 
@@ -252,8 +252,8 @@ async def test_a_member_that_leaves_is_closed(topologies: Any) -> None:
         await until(topology, lambda topology: types(topology).count(ServerType.RS_SECONDARY) == 2)
         connection = await topology.check_out_from(members.addresses[2])
         gone = members.peers.pop()
-        assert topology._deployment is not None
-        topology._deployment.request_checks()
+        assert topology._life.deployment is not None
+        topology._life.deployment.request_checks()
         await until(topology, lambda topology: gone.address not in topology.description.servers)
         topology.check_in(connection)
         await gone.until(lambda: not gone.open_sessions)

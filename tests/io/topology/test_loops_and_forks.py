@@ -1,4 +1,4 @@
-"""A client that is used on another event loop, in another process, under trio, or by many at once for the first time."""
+"""A client that is used on another event loop, in another process, under trio, or first by many at once."""
 
 from __future__ import annotations
 
@@ -218,7 +218,7 @@ async def test_closing_ends_a_look_up() -> None:
     records = Records()
     topology = srv_topology(records)
     waiting = asyncio.create_task(use(topology))
-    while not records.questions:
+    while not records.questions:  # noqa: ASYNC110 - there is no event for what goes on inside
         await asyncio.sleep(0)
     await topology.close()
     with pytest.raises(InvalidOperation, match="closed"):

@@ -22,7 +22,7 @@ from aiomongo_tls.core.uri.resolve import resolve
 from aiomongo_tls.deadline import Deadline
 from aiomongo_tls.errors import ConfigurationError, ConnectionFailure, InvalidOperation, NetworkTimeout, Phase
 from aiomongo_tls.net.dns import Endpoint, Resolver
-from aiomongo_tls.topology import topology as topology_module
+from aiomongo_tls.topology import life as life_module
 from aiomongo_tls.topology.srv_monitor import Polling
 from aiomongo_tls.topology.topology import Topology
 
@@ -186,7 +186,7 @@ async def test_closed_while_looking_up(cluster: Cluster, end: Callable[[Topology
 async def test_mongos_come_and_go(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
     """Servers follow the records: one that is listed gets watched, one that is not any more loses its connections."""
     clock = Clock()
-    monkeypatch.setattr(topology_module, "Polling", partial(Polling, sleep=clock.sleep))
+    monkeypatch.setattr(life_module, "Polling", partial(Polling, sleep=clock.sleep))
     topology = cluster.topology()
     await topology.open()
     first, second, third = cluster.peers
@@ -201,7 +201,7 @@ async def test_mongos_come_and_go(cluster: Cluster, monkeypatch: pytest.MonkeyPa
 async def test_a_replica_set_is_not_polled(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its members know each other: the records are not asked for again."""
     clock = Clock()
-    monkeypatch.setattr(topology_module, "Polling", partial(Polling, sleep=clock.sleep))
+    monkeypatch.setattr(life_module, "Polling", partial(Polling, sleep=clock.sleep))
     peer = cluster.peers[0]
     member = {"setName": "rs0", "hosts": [f"mongos.example.net:{peer.port}"], "me": f"mongos.example.net:{peer.port}"}
     peer.answers["hello"] = {**HELLO, **member}
@@ -223,7 +223,7 @@ async def test_a_broken_record_does_not_harm(
     """A host elsewhere that turns up later is never connected to, and warned of."""
     caplog.set_level(logging.WARNING, "aiomongo_tls.topology")
     clock = Clock()
-    monkeypatch.setattr(topology_module, "Polling", partial(Polling, sleep=clock.sleep))
+    monkeypatch.setattr(life_module, "Polling", partial(Polling, sleep=clock.sleep))
     topology = cluster.topology()
     await topology.open()
     before = topology.description.servers.keys()

@@ -246,10 +246,10 @@ async def test_selection_timeout_ends_an_attempt_that_is_slower(topologies: Any)
 async def test_a_busy_pool_is_not_bounded_by_selection(topologies: Any) -> None:
     """While the server is fine, serverSelectionTimeoutMS has no say in the queue."""
     async with mongo_peer() as peer:
-        topology = topologies(peer.address, pool=PoolOptions(max_pool_size=1), server_selection_timeout=0.02)
+        topology = topologies(peer.address, pool=PoolOptions(max_pool_size=1), server_selection_timeout=0.2)
         connection = await topology.check_out()
         waiting = asyncio.create_task(topology.check_out())
-        done, _ = await asyncio.wait([waiting], timeout=0.06)
+        done, _ = await asyncio.wait([waiting], timeout=0.3)
         assert not done
         topology.check_in(connection)
         assert await waiting is connection

@@ -1,0 +1,218 @@
+"""The life of a client on one event loop: the deployment is begun once, for all who wait for it, and ended once.
+
+To begin: what DNS says where the URI is mongodb+srv, the TLS files, then the monitors. A fault in it that may pass is
+waited out by those who need the deployment; the other ones they are told, and the next who comes begins again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+from contextvars import Context
+from copy import copy
+from typing import TYPE_CHECKING, Any
+
+from aiomongo_tls.core.sdam.failures import is_permanent
+from aiomongo_tls.core.sdam.schedule import Backoff
+from aiomongo_tls.core.uri.srv import complete_options, rescan_interval
+from aiomongo_tls.deadline import Deadline
+from aiomongo_tls.errors import InvalidOperation, MongoError, NetworkTimeout, Phase
+from aiomongo_tls.net.computations import Computations
+from aiomongo_tls.net.identity import IdentityLoader
+from aiomongo_tls.topology.deployment import Connect, Deployment, Means, Sample
+from aiomongo_tls.topology.srv_monitor import Polling, SRVMonitor
+
+if TYPE_CHECKING:
+    from aiomongo_tls.core.options.client_options import ClientOptions
+    from aiomongo_tls.core.options.srv_options import SRVOptions
+    from aiomongo_tls.net.dns import Resolver
+    from aiomongo_tls.net.srv import SRVResolver
+    from aiomongo_tls.topology.announcer import Announcer
+
+FIRST_PAUSE = 0.05
+"""Seconds at most before the first retry of what is not paced by a monitor."""
+
+LONGEST_PAUSE = 0.5
+"""Seconds at most between such retries in the long run."""
+
+
+class Life:
+    """One client on one event loop. Made without I/O, and without a loop.
+
+    Args:
+        options: the client options.
+        resolver: looks host names up.
+        srv_resolver: asks for SRV and TXT records.
+        connect: opens connections.
+        chance: returns a number from 0 to 1, for the pauses between attempts.
+        sample: picks some of a sequence at random.
+        announcer: told of all that happens.
+
+    Attributes:
+        deployment: the servers, once they are known by name.
+    """
+
+    def __init__(
+        self,
+        options: ClientOptions,
+        *,
+        resolver: Resolver,
+        srv_resolver: SRVResolver,
+        connect: Connect,
+        chance: Callable[[], float],
+        sample: Sample[Any],
+        announcer: Announcer,
+    ) -> None:
+        self.deployment: Deployment | None = None
+        self._options = options
+        self._resolver = resolver
+        self._srv_resolver = srv_resolver
+        self._connect = connect
+        self._chance = chance
+        self._sample = sample
+        self._announcer = announcer
+        self._identities = IdentityLoader(options.tls)
+        self._computations = Computations()
+        self._beginning: asyncio.Task[Deployment] | None = None
+        self._srv_monitor: SRVMonitor | None = None
+        # Wakes those who pause.
+        self._ended = asyncio.Event()
+        # What the beginning is busy with.
+        self._phase, self._step = Phase.SELECTION, "the client was begun"
+
+    async def begin(self, limit: Deadline) -> Deployment:
+        """Wait for the deployment; begin it if nobody has.
+
+        Args:
+            limit: when to give up.
+
+        Raises:
+            ConfigurationError: a file or what DNS says cannot be used.
+            NetworkTimeout: the time was up; names the step.
+            ConnectionFailure: DNS did not answer until the time was up.
+            InvalidOperation: it was ended meanwhile.
+        """
+        loop = asyncio.get_running_loop()
+        backoff = Backoff(FIRST_PAUSE, LONGEST_PAUSE, self._chance)
+        while True:
+            self._check()
+            if self._beginning is None:
+                self._beginning = loop.create_task(self._make(), name="aiomongo_tls begin", context=Context())
+                self._beginning.add_done_callback(self._begun)
+            try:
+                async with asyncio.timeout_at(limit.at if limit.is_finite else None):
+                    # The shield: one caller that gives up does not end the waiting of the others.
+                    deployment = await asyncio.shield(self._beginning)
+            except MongoError as exc:
+                if is_permanent(exc) or limit.has_passed(loop.time()):
+                    # Each caller its own, because raising adds to an exception's traceback.
+                    raise copy(exc) from exc.__cause__
+            except TimeoutError as exc:
+                raise NetworkTimeout(f"{limit.option} has passed while {self._step}", phase=self._phase) from exc
+            except asyncio.CancelledError:
+                task = asyncio.current_task()
+                if task is None or not task.cancelling():
+                    # Not this caller was cancelled but the beginning, by `end()`.
+                    self._check()
+                raise
+            else:
+                self._check()
+                return deployment
+            await self.pause(backoff.pause(), limit)
+
+    async def pause(self, seconds: float, limit: Deadline) -> None:
+        """Pause, until the limit at most.
+
+        Args:
+            seconds: for how long.
+            limit: when to go on in any case.
+
+        Raises:
+            InvalidOperation: it was ended meanwhile.
+        """
+        until = asyncio.get_running_loop().time() + seconds
+        with suppress(TimeoutError):
+            async with asyncio.timeout_at(min(until, limit.at)):
+                await self._ended.wait()
+        self._check()
+
+    def end(self, how: Callable[[Deployment], None]) -> None:
+        """End everything. Plain and idempotent.
+
+        Args:
+            how: `Deployment.close` or `Deployment.abort`.
+        """
+        self._ended.set()
+        if self._beginning is not None:
+            self._beginning.cancel()
+        if self._srv_monitor is not None:
+            self._srv_monitor.stop()
+        if self.deployment is not None:
+            how(self.deployment)
+
+    async def wait_ended(self) -> None:
+        """Wait until nothing is left after `end()`: no task, no socket."""
+        if self._beginning is not None:
+            await asyncio.wait([self._beginning])
+        if self._srv_monitor is not None:
+            await self._srv_monitor.wait_stopped()
+        if self.deployment is not None:
+            await self.deployment.wait_closed()
+
+    def _check(self) -> None:
+        if self._ended.is_set():
+            raise InvalidOperation("the client is closed")
+
+    def _begun(self, beginning: asyncio.Task[Deployment]) -> None:
+        self._beginning = None
+        if not beginning.cancelled():
+            # Told to those who wait; there may be none left.
+            beginning.exception()
+
+    async def _make(self) -> Deployment:
+        options, interval = self._options, 0.0
+        if options.srv is not None:
+            self._phase, self._step = Phase.DNS, f"the SRV records of {options.srv.host} were looked up"
+            options, interval = await self._look_up(options, options.srv)
+        self._phase, self._step = Phase.TLS, "the TLS files were read; does the password callback wait?"
+        identity = await self._identities.load()
+        means = Means(
+            identity=identity,
+            resolver=self._resolver,
+            computations=self._computations,
+            connect=self._connect,
+            sample=self._sample,
+            announcer=self._announcer,
+        )
+        deployment = self.deployment = Deployment(options, means)
+        deployment.start()
+        if options.srv is not None:
+            self._poll(deployment, options.srv, interval)
+        return deployment
+
+    async def _look_up(self, options: ClientOptions, srv: SRVOptions) -> tuple[ClientOptions, float]:
+        """The options with what DNS says, and how many seconds that holds."""
+        seconds = options.connect_timeout
+        option = f"connectTimeoutMS={(seconds or 0) * 1000:g}"
+        limit = Deadline.after(seconds, option, now=asyncio.get_running_loop().time())
+        records = await self._srv_resolver.srv(srv.query_name, limit)
+        txt = await self._srv_resolver.txt(srv.host, limit)
+        return complete_options(options, records, txt, sample=self._sample), rescan_interval(records)
+
+    def _poll(self, deployment: Deployment, srv: SRVOptions, interval: float) -> None:
+        """Follow the SRV records, for as long as the topology depends on them."""
+        options = deployment.options
+        polling = Polling(
+            srv=srv,
+            resolver=self._srv_resolver,
+            frequency=options.monitoring.heartbeat_frequency,
+            connect_timeout=options.connect_timeout,
+        )
+        self._srv_monitor = SRVMonitor(
+            polling,
+            interval=interval,
+            topology_type=lambda: deployment.description.topology_type,
+            found=deployment.set_hosts,
+        )
+        self._srv_monitor.start()
