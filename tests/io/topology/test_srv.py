@@ -210,10 +210,11 @@ async def test_a_replica_set_is_not_polled(cluster: Cluster, monkeypatch: pytest
     await topology.open()
     assert topology.description.topology_type is TopologyType.REPLICA_SET_WITH_PRIMARY
     await clock.asleep()
+    polling = [task for task in asyncio.all_tasks() if "SRV polling" in task.get_name()]
     asked = list(cluster.dns.asked)
     clock.goes_on.set()
-    assert topology._srv_monitor is not None
-    await topology._srv_monitor.wait_stopped()
+    assert topology._life._srv_monitor is not None
+    await topology._life._srv_monitor.wait_stopped()
     assert cluster.dns.asked == asked
 
 
