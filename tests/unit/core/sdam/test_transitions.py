@@ -183,6 +183,19 @@ class TestPrimaries:
         assert result.topology.primary is result.topology.servers[B]
         assert result.requests_check == ()
 
+    def test_primary_that_turns_out_stale(self) -> None:
+        """A primary that tells of an earlier election than before is none, and then there is none."""
+        result = after(initial([A]), primary("a", election_id=NEW), primary("a"))
+        assert result.topology.topology_type is TopologyType.REPLICA_SET_NO_PRIMARY
+
+    def test_primary_that_calls_itself_otherwise(self) -> None:
+        """Beside a primary, too, a member has to be what it calls itself; if it was the primary, there is none left."""
+        beside = after(initial([A, B]), primary("a"), member("b", me=C))
+        assert (B in beside.topology.servers, beside.topology.primary) == (False, beside.topology.servers[A])
+        result = after(initial([A]), primary("a"), member("a", me=B))
+        assert result.topology.topology_type is TopologyType.REPLICA_SET_NO_PRIMARY
+        assert list(result.topology.servers) == [B, C]
+
 
 class TestHosts:
     """Hosts from SRV records."""
@@ -214,6 +227,12 @@ class TestHosts:
         """A replica set tells its members itself, and a direct connection stays where it is."""
         first = topology(topology_type, server("a", ServerType.UNKNOWN))
         assert self.polled(first, "bc") is first
+
+    def test_only_gone_or_only_new(self) -> None:
+        """Hosts may go without others in their place, and come without others going."""
+        first = topology(TopologyType.SHARDED, server("a", ServerType.MONGOS), server("b", ServerType.MONGOS))
+        assert list(self.polled(first, "b").servers) == [B]
+        assert list(self.polled(first, "abc").servers) == [A, B, C]
 
     def test_nothing_new(self) -> None:
         """The same hosts, or none at all, are no change."""
