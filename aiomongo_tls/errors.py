@@ -42,6 +42,8 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from bson import ObjectId
+
     from aiomongo_tls.address import ServerAddress
 
 
@@ -88,7 +90,12 @@ class MongoError(Exception):
     Args:
         message: what happened.
         error_labels: MongoDB's error labels, for example `RetryableWriteError`.
+
+    Attributes:
+        service_id: which service behind a load balancer the error came from; None where there is no load balancer.
     """
+
+    service_id: ObjectId | None = None
 
     def __init__(self, message: str = "", *, error_labels: Iterable[str] = ()) -> None:
         super().__init__(message)

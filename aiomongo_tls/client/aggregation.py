@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from aiomongo_tls.client.command_cursor import AsyncCommandCursor
 from aiomongo_tls.core.commands.aggregate import aggregate_document, writes_somewhere
 from aiomongo_tls.core.commands.decoding import DocumentsIn
+from aiomongo_tls.core.retry import Retryability
 
 if TYPE_CHECKING:
     from aiomongo_tls.client.executor import Executor
@@ -37,7 +38,10 @@ async def aggregated(
     max_await_time_ms = options.pop("maxAwaitTimeMS", None)
     document = aggregate_document(target, pipeline, options, settings.read_concern, settings.write_concern)
     command = settings.read_command(database, document, DocumentsIn.CURSOR)
-    command.raises_write_concern = writes_somewhere(pipeline)
+    if writes_somewhere(pipeline):
+        command.raises_write_concern = True
+        command.retryability = Retryability.WRITE_ONCE
+        command.read_preference = await executor.preference_for_output(settings.read_preference)
     return await AsyncCommandCursor[Any].opened_by(
         executor,
         command,

@@ -7,6 +7,11 @@ cannot wait (a failed or cancelled getMore, the garbage collector) by a note to 
 
 After a getMore has failed, what was not read is lost. Iteration does not end quietly then, as if there had been no
 more: it raises CursorNotFound, caused by the failure.
+
+Behind a load balancer the cursor holds the connection that it was opened on, from its first batch to its last, because
+only that one leads to the server that has it. It is given back when the cursor is at its end, closed or collected as
+garbage; a connection that was lost stays with it until then (load balancers specification, "Behaviour with cursors"),
+and no killCursors goes anywhere else. So `next()` and `close()` of one cursor must not run at the same time.
 """
 
 from __future__ import annotations
@@ -14,19 +19,22 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections import deque
 from copy import copy
-from typing import TYPE_CHECKING, Any, Generic
+from typing import TYPE_CHECKING, Generic
 
+from aiomongo_tls.client.reaper import OpenCursor
 from aiomongo_tls.core.commands.command import Command
 from aiomongo_tls.core.commands.cursors import CURSOR_IS_GONE, Batch, get_more_document, read_batch
 from aiomongo_tls.core.commands.decoding import DocumentsIn
 from aiomongo_tls.core.commands.document_type import DocumentType
+from aiomongo_tls.core.retry import Retryability
 from aiomongo_tls.core.sessions import ImplicitSession
-from aiomongo_tls.errors import CursorNotFound, MongoError, OperationFailure
+from aiomongo_tls.errors import ConnectionFailure, CursorNotFound, MongoError, OperationFailure
 
 if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
+    from aiomongo_tls.address import ServerAddress
     from aiomongo_tls.client.executor import Executor
     from aiomongo_tls.net.connection import Connection
 
@@ -43,6 +51,7 @@ class BatchCursor(ABC, Generic[DocumentType]):
 
     # At the class for cursors whose own construction fails, and for the finalizer that sees them.
     _batch: Batch | None = None
+    _pinned: Connection | None = None
 
     def __init__(self, executor: Executor) -> None:
         self._executor = executor
@@ -50,7 +59,10 @@ class BatchCursor(ABC, Generic[DocumentType]):
         self._batch = None
         self._buffer: deque[DocumentType] = deque()
         self._command: Command | None = None
-        self._connection: Connection | None = None
+        self._address: ServerAddress | None = None
+        self._takes_comment = False
+        # Behind a load balancer, as long as the cursor is open.
+        self._pinned: Connection | None = None
         self._is_ended = False
         self._failure: BaseException | None = None
         self._retrieved = 0
@@ -70,9 +82,7 @@ class BatchCursor(ABC, Generic[DocumentType]):
     @property
     def address(self) -> tuple[str, int | None] | None:
         """Host and port of the server that holds the cursor; None before it was opened."""
-        if self._connection is None:
-            return None
-        return self._connection.address.host, self._connection.address.port
+        return None if self._address is None else (self._address.host, self._address.port)
 
     @property
     def session(self) -> None:
@@ -142,8 +152,9 @@ class BatchCursor(ABC, Generic[DocumentType]):
         await self.close()
 
     def __del__(self) -> None:
-        if self._batch is not None and self._batch.cursor_id:
-            self._executor.abandon(self._batch, self._session)
+        cursor = self._open_cursor()
+        if cursor is not None:
+            self._executor.abandon(cursor, self._session)
 
     # For the two kinds
 
@@ -160,7 +171,13 @@ class BatchCursor(ABC, Generic[DocumentType]):
         """Sends the command that opens the cursor, and takes its first batch."""
         self._command = command
         try:
-            reply, self._connection = await self._executor.execute(command, self._session, self._executor.deadline())
+            reply, connection = await self._executor.execute(
+                command, self._session, self._executor.deadline(), pins=True
+            )
+            self._pinned = connection if connection.pinned is not None else None
+            self._address = connection.address
+            description = connection.description
+            self._takes_comment = description is not None and description.max_wire_version >= _COMMENT_ON_GET_MORE
             self._take(read_batch(reply))
         except BaseException as exc:
             self._lose(exc, is_on_server=False)
@@ -168,26 +185,28 @@ class BatchCursor(ABC, Generic[DocumentType]):
 
     async def _get_more(self, batch_size: int, max_time_ms: int | None = None) -> bool:
         """Fetches the next batch of an open cursor; false if it is at its end."""
-        batch, opened, connection = self._batch, self._command, self._connection
+        batch, opened, cursor = self._batch, self._command, self._open_cursor()
         if self._failure is not None:
             raise CursorNotFound(
                 "the cursor was lost when fetching a batch failed; what it had not returned yet is missing. "
                 "rewind() begins again"
             ) from self._failure
-        if batch is None or opened is None or connection is None or self._is_ended:
+        if batch is None or opened is None or cursor is None or self._is_ended:
             return False
+        # listCollections, listIndexes: not repeated (enumeration specifications).
+        is_repeated = self._takes_comment and opened.name in ("find", "aggregate")
+        comment = opened.document.get("comment") if is_repeated else None
         command = Command(
             database=batch.database,
-            document=get_more_document(
-                batch, batch_size=batch_size, max_time_ms=max_time_ms, comment=_comment(opened, connection)
-            ),
+            document=get_more_document(batch, batch_size=batch_size, max_time_ms=max_time_ms, comment=comment),
             read_preference=opened.read_preference,
             codec_options=opened.codec_options,
             decoder=opened.decoder,
             documents_in=DocumentsIn.CURSOR,
+            retryability=Retryability.READ_ONCE,
         )
         try:
-            reply, _ = await self._executor.execute(command, self._session, self._executor.deadline())
+            reply, _ = await self._executor.execute(command, self._session, self._executor.deadline(), cursor)
             self._take(read_batch(reply))
         except OperationFailure as exc:
             gone = exc.code in CURSOR_IS_GONE
@@ -204,9 +223,10 @@ class BatchCursor(ABC, Generic[DocumentType]):
 
     async def _kill(self) -> None:
         """Ends the cursor on the server, if it is still open there, and its session."""
-        batch = self._end()
-        if batch is not None:
-            await self._executor.kill_cursor(batch, self._session)
+        cursor = self._end()
+        if cursor is not None:
+            self._pinned = None
+            await self._executor.kill_cursor(cursor, self._session)
 
     def _take(self, batch: Batch) -> None:
         self._buffer.extend(batch.documents)
@@ -216,28 +236,39 @@ class BatchCursor(ABC, Generic[DocumentType]):
         if not batch.cursor_id:
             self._is_ended = True
             self._session.end()
+            self._unpin()
 
     def _lose(self, error: BaseException, *, is_on_server: bool) -> None:
         # A copy has no traceback, whose frames would keep the cursor alive.
         self._failure = copy(error) if isinstance(error, MongoError) else error
-        batch = self._end()
-        if batch is not None and is_on_server:
-            self._executor.abandon(batch, self._session)
-        self._session.end()
+        if self._pinned is not None and isinstance(error, ConnectionFailure):
+            # Nothing leads to the cursor any more; its connection stays until it is closed.
+            self._is_ended = True
+            self._session.end()
+            return
+        cursor = self._end()
+        if cursor is not None and is_on_server:
+            self._pinned = None
+            self._executor.abandon(cursor, self._session)
+        else:
+            self._session.end()
+            self._unpin()
 
-    def _end(self) -> Batch | None:
-        """Marks the cursor as ended here; returns what is still open on the server."""
-        batch = self._batch
-        self._is_ended = True
-        if batch is None or not batch.cursor_id:
+    def _unpin(self) -> None:
+        pinned, self._pinned = self._pinned, None
+        if pinned is not None:
+            self._executor.unpin(pinned)
+
+    def _open_cursor(self) -> OpenCursor | None:
+        """What is open on the server."""
+        if self._batch is None or not self._batch.cursor_id or self._address is None:
             return None
-        self._batch = batch._replace(cursor_id=0)
-        return batch
+        return OpenCursor(self._batch, self._address, self._pinned)
 
-
-def _comment(opened: Command, connection: Connection) -> Any:
-    description = connection.description
-    if description is None or description.max_wire_version < _COMMENT_ON_GET_MORE:
-        return None
-    # listCollections, listIndexes: not repeated (enumeration specifications).
-    return opened.document.get("comment") if opened.name in ("find", "aggregate") else None
+    def _end(self) -> OpenCursor | None:
+        """Marks the cursor as ended here; returns what is still open on the server."""
+        cursor = self._open_cursor()
+        self._is_ended = True
+        if cursor is not None:
+            self._batch = cursor.batch._replace(cursor_id=0)
+        return cursor

@@ -11,6 +11,7 @@ from aiomongo_tls.core.commands.administration import with_concern
 from aiomongo_tls.core.commands.command import Command
 from aiomongo_tls.core.commands.names import check_database_name
 from aiomongo_tls.core.options.read_preference import ReadPreference
+from aiomongo_tls.core.retry import Retryability
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -88,5 +89,10 @@ class ClientCommands(Configured):
         await self._run(self._settings.write_command(check_database_name(name), document), session)
 
     async def _admin(self, document: dict[str, Any], session: object) -> Mapping[str, Any]:
-        command = Command(database="admin", document=document, read_preference=ReadPreference.PRIMARY)
+        command = Command(
+            database="admin",
+            document=document,
+            read_preference=ReadPreference.PRIMARY,
+            retryability=Retryability.READ,
+        )
         return await self._run(command, session)

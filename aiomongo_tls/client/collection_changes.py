@@ -178,6 +178,7 @@ class CollectionChanges(Namespace[DocumentType]):
             decoder=settings.reads,
             documents_in=DocumentsIn.VALUE,
             raises_write_concern=True,
+            retryability=settings.write_retryability,
         )
         reply = await self._run(command, session)
         document: DocumentType | None = reply.get("value")

@@ -18,6 +18,7 @@ from aiomongo_tls.core.commands.indexes import (
     index_information,
 )
 from aiomongo_tls.core.options.read_preference import ReadPreference
+from aiomongo_tls.core.retry import Retryability
 from aiomongo_tls.errors import OperationFailure
 
 if TYPE_CHECKING:
@@ -125,6 +126,7 @@ class CollectionIndexes(Namespace[DocumentType]):
             read_preference=ReadPreference.PRIMARY,
             codec_options=self.codec_options,
             documents_in=DocumentsIn.CURSOR,
+            retryability=Retryability.READ,
         )
         try:
             return await AsyncCommandCursor[dict[str, Any]].opened_by(self._executor, command, session)

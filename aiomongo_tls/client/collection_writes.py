@@ -26,6 +26,7 @@ from aiomongo_tls.core.commands.statements import (
     delete_statement,
     insert_statement,
     replace_statement,
+    touches_many,
     update_statement,
 )
 from aiomongo_tls.core.commands.writes import needed_without_answer, single_result, write_document
@@ -406,19 +407,22 @@ class CollectionWrites(Namespace[DocumentType]):
         self, kind: Kind, documents: Sequence[Mapping[str, Any]], concern: WriteConcern, options: Mapping[str, Any]
     ) -> Command:
         settings = self._settings
+        if kind is Kind.INSERT:
+            batches = Batches(kind.identifier, documents, settings.codec_options)
+        else:
+            multi = [position for position, document in enumerate(documents) if touches_many(kind, document)]
+            batches = Batches(
+                kind.identifier, documents, settings.codec_options, allowance=ROOM_FOR_OPERATORS, multi=multi
+            )
         return Command(
             database=self._database_name,
             document=write_document(kind, self._name, concern, **options),
-            batches=Batches(
-                kind.identifier,
-                documents,
-                settings.codec_options,
-                allowance=0 if kind is Kind.INSERT else ROOM_FOR_OPERATORS,
-            ),
+            batches=batches,
             codec_options=settings.codec_options,
             decoder=settings.writes,
             acknowledged=concern.acknowledged,
             requires=None if settings.write_concern.acknowledged else needed_without_answer(kind, documents),
+            retryability=settings.write_retryability,
         )
 
 

@@ -18,6 +18,7 @@ from aiomongo_tls.core.commands.decoding import DocumentsIn, ReplyDecoder
 from aiomongo_tls.core.commands.document_type import DocumentType, OtherDocumentType
 from aiomongo_tls.core.commands.names import check_collection_name
 from aiomongo_tls.core.options.read_preference import ReadPreference
+from aiomongo_tls.core.retry import Retryability
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, MutableMapping, Sequence
@@ -216,6 +217,7 @@ class DatabaseCommands(Configured, Generic[DocumentType]):
             read_preference=ReadPreference.PRIMARY,
             codec_options=self.codec_options,
             documents_in=DocumentsIn.CURSOR,
+            retryability=Retryability.READ,
         )
         return await AsyncCommandCursor[dict[str, Any]].opened_by(
             self._executor, command, session, batch_size=batch_size

@@ -1,45 +1,63 @@
 """One command on one connection: the way of every operation.
 
-    check out -> complete (lsid, $db, $readPreference) -> encode -> send, one await -> decode -> check in -> judge
+    check out -> complete (lsid, txnNumber, $db, ...) -> encode -> send, one await -> decode -> judge -> check in
+
+The first attempt is straight-line code. If it fails, `core/retry` decides whether there is another, where and when; the
+command is completed anew for the server that it goes to then, its statements stay the very same. Between two attempts
+nothing is held but the session, whose id and number tell the server that this is the same write.
 
 A connection comes back by a plain call in a `finally`, whatever happened; the pool looks at it and decides whether
-it can be used again. A session is dirty from the moment its command is sent until the reply is there.
+it can be used again. What is broken off leaves a reply under way: connection and session are used again when it has
+come, and a cursor that it opens is ended. A connection that a cursor is pinned to (load balancers) comes back with it.
 
 A server that wants to be told once more who is there (error 391) is told on that connection, and asked again.
 
 Time: one `Deadline` per operation, from the block (`timeout()`) or from `timeoutMS`; `socketTimeoutMS` bounds the
 silence of a server only where there is no such deadline. No `maxTimeMS` is derived from it yet.
 
-Cursors that nobody will read are ended when there is an occasion: `abandon()` may be called by the garbage collector,
-on any thread, so it only takes notes; the next operation starts the task that sends killCursors.
+Loops and processes: the topology keeps what belongs to an event loop. A process that was forked shares no session and
+no cursor with its parent: what is left of them here is forgotten in the moment of the fork.
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
 import warnings
-from collections import deque
 from contextlib import suppress
 from contextvars import Context
+from functools import partial
+from random import random
 from typing import TYPE_CHECKING, Any
-
-import bson
+from weakref import WeakSet
 
 from aiomongo_tls.client.ending import outlast
+from aiomongo_tls.client.reaper import OpenCursor, Reaper
+from aiomongo_tls.client.running import running_loop
 from aiomongo_tls.client.timeout import block_deadline
 from aiomongo_tls.core.commands.command import Command
-from aiomongo_tls.core.commands.cursors import Batch, kill_cursors_document
-from aiomongo_tls.core.commands.routing import read_preference_field
+from aiomongo_tls.core.commands.completion import complete
+from aiomongo_tls.core.commands.cursors import left_open
+from aiomongo_tls.core.commands.decoding import DocumentsIn
+from aiomongo_tls.core.commands.outcome import error_of, failure_of, news_in
+from aiomongo_tls.core.commands.routing import output_preference
 from aiomongo_tls.core.options.read_preference import ReadPreference
-from aiomongo_tls.core.reply import error_in, raise_for_write_concern
-from aiomongo_tls.core.sessions import ImplicitSession, ServerSessionPool
+from aiomongo_tls.core.retry import NO_ATTEMPTS, Attempts, Failure, GiveUp, RetryPolicy, decide
+from aiomongo_tls.core.sdam.topology_description import TopologyDescription, TopologyType, initial
+from aiomongo_tls.core.sessions import ImplicitSession, ServerSession, ServerSessionPool
 from aiomongo_tls.deadline import NEVER, Deadline
-from aiomongo_tls.errors import ConfigurationError, InvalidOperation, MongoError, NetworkTimeout, Phase
+from aiomongo_tls.errors import (
+    ConnectionFailure,
+    InvalidOperation,
+    MongoError,
+    NetworkTimeout,
+    Phase,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
-    from aiomongo_tls.core.auth.hello import StreamDescription
+    from aiomongo_tls.address import ServerAddress
     from aiomongo_tls.core.options.client_options import ClientOptions
     from aiomongo_tls.core.wire.op_msg import DocumentSequence
     from aiomongo_tls.net.connection import Connection
@@ -51,14 +69,14 @@ CLOSE_LIMIT = 1.0
 _GOODBYE_LIMIT = 0.5
 """Seconds of them for endSessions."""
 
-_KILL_LIMIT = 5.0
-"""Seconds for a killCursors."""
-
 REAUTHENTICATION_REQUIRED = 391
 """The code of a server that does not know any more who is at the other end, for example because a token has expired."""
 
 UNACKNOWLEDGED: Mapping[str, Any] = {"ok": 1}
 """Stands for the reply to a command that gets none."""
+
+CURSOR = "cursor"
+"""What a connection is pinned to, for the pool's words on what its connections are doing."""
 
 
 class Executor:
@@ -68,23 +86,59 @@ class Executor:
         options: the client's.
         topology: where connections come from.
         new_session_id: makes the 16 bytes of a UUID version 4.
+        chance: returns a number from 0 to 1, for the pauses before retries.
+        sleep: waits so many seconds.
     """
 
-    def __init__(self, options: ClientOptions, topology: Topology, new_session_id: Callable[[], bytes]) -> None:
+    def __init__(
+        self,
+        options: ClientOptions,
+        topology: Topology,
+        new_session_id: Callable[[], bytes],
+        *,
+        chance: Callable[[], float] = random,
+        sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
+    ) -> None:
         self._topology = topology
+        self._new_session_id = new_session_id
         self.sessions = ServerSessionPool(new_session_id)
+        self._chance = chance
+        self._sleep = sleep
         self._timeout = options.timeout
         self._timeout_option = f"timeoutMS={(options.timeout or 0) * 1000:g}"
         self._socket_timeout = options.socket_timeout
         self._socket_timeout_option = f"socketTimeoutMS={(options.socket_timeout or 0) * 1000:g}"
-        self._is_single = len(options.seeds) == 1 and not options.replica_set and not options.load_balanced
+        self._policy = RetryPolicy(
+            reads=options.retry_reads,
+            writes=options.retry_writes,
+            max_adaptive_retries=options.max_adaptive_retries,
+            overload_retargeting=options.enable_overload_retargeting,
+        )
+        self._is_load_balanced = options.load_balanced
+        is_load_balanced = options.load_balanced
+        self._single = initial(options.seeds, direct_connection=not is_load_balanced, load_balanced=is_load_balanced)
         # Whether there may be something open, so that forgetting to close it is worth a warning.
         self._is_used = False
         self._is_closed = False
         self._closing: asyncio.Task[None] | None = None
-        # Cursors that are open on the server and that nobody reads any more.
-        self._abandoned: deque[Batch] = deque()
-        self._reaper: asyncio.Task[None] | None = None
+        self._reaper = Reaper(self)
+        _executors.add(self)
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether nothing can be carried out any more."""
+        return self._is_closed
+
+    @property
+    def topology(self) -> Topology:
+        """Where connections come from."""
+        return self._topology
+
+    @property
+    def description(self) -> TopologyDescription:
+        """What is known of the deployment."""
+        found: object = self._topology.description
+        return found if isinstance(found, TopologyDescription) else self._single
 
     def deadline(self) -> Deadline:
         """The deadline of an operation that begins now."""
@@ -93,7 +147,7 @@ class Executor:
             return block
         if self._timeout is None:
             return NEVER
-        return Deadline.after(self._timeout, self._timeout_option, now=asyncio.get_running_loop().time())
+        return Deadline.after(self._timeout, self._timeout_option, now=running_loop().time())
 
     async def open(self) -> None:
         """See to it that there is a connection.
@@ -103,6 +157,7 @@ class Executor:
         """
         if self._is_closed:
             raise InvalidOperation("the client is closed")
+        running_loop()
         self._is_used = True
         await self._topology.open(self.deadline())
 
@@ -127,50 +182,109 @@ class Executor:
         return reply
 
     async def execute(
-        self, command: Command, session: ImplicitSession, deadline: Deadline
+        self,
+        command: Command,
+        session: ImplicitSession,
+        deadline: Deadline,
+        at: OpenCursor | None = None,
+        *,
+        pins: bool = False,
     ) -> tuple[Mapping[str, Any], Connection]:
-        """Carry out a command in a session of the caller's.
-
-        One attempt for now. Retryable reads and writes, and those of an overloaded server, are a loop around this
-        body: nothing in it is used up by a failed attempt, except for the batch that a bulk has taken.
+        """Carry out a command in a session of the caller's, more than once if `core/retry` says so.
 
         Args:
             command: the command.
             session: the session, which the caller ends.
             deadline: when to give up.
+            at: the open cursor that the command is about, whose server is the only one that can answer it.
+            pins: whether a cursor that the command opens keeps its connection behind a load balancer.
 
         Returns:
-            The decoded reply, and the connection that it came from, which is checked in already.
+            The decoded reply, and the connection that it came from. It is checked in already unless it is pinned:
+            then whoever reads the cursor gives it to `unpin()`.
 
         Raises:
             MongoError: no connection, no reply, or a reply that is an error.
         """
         if self._is_closed:
             raise InvalidOperation("the client is closed")
-        if self._abandoned:
-            self._reap()
-        connection = self._topology.try_check_out()
-        if connection is None:
-            self._is_used = True
-            connection = await self._topology.check_out(deadline)
-        try:
-            reply = await self._exchange(connection, command, session, deadline)
-        finally:
-            self._topology.check_in(connection)
-        if reply.get("ok") != 1:
-            _raise_unless_allowed(command, reply, connection)
-        elif command.raises_write_concern and "writeConcernError" in reply:
-            raise_for_write_concern(reply)
-        return reply, connection
+        if self._reaper.has_work:
+            self._reaper.work()
+        topology = self._topology
+        attempts = NO_ATTEMPTS
+        answered: Connection | None = None
+        while True:
+            connection: Connection | None = None
+            body: bytes | None = None
+            try:
+                if at is not None:
+                    connection = at.connection or await self._check_out_from(at.address, deadline)
+                else:
+                    connection = topology.try_check_out(command.read_preference, attempts.deprioritized)
+                    if connection is None:
+                        self._is_used = True
+                        connection = await topology.check_out(deadline, command.read_preference, attempts.deprioritized)
+                body, sequences = self._message(connection, command, session, attempts)
+                reply = await self._exchange(connection, command, body, sequences, session, deadline)
+                if reply.get("ok") == 1 and "writeConcernError" not in reply:
+                    if pins and self._is_load_balanced:
+                        self._pin(connection, reply)
+                    return reply, connection
+                answered = connection
+                failure = self._answered_with_error(reply, command, connection)
+                if failure is None:
+                    return reply, connection
+            except MongoError as exc:
+                failure = self._failed(exc, command, connection, was_sent=body is not None)
+            finally:
+                if connection is not None and connection.pinned is None:
+                    topology.check_in(connection)
+            now = running_loop().time()
+            what = decide(attempts, failure, self._policy, deadline=deadline, now=now, chance=self._chance)
+            if isinstance(what, GiveUp):
+                told = what.failure
+                if told.reply is not None and answered is not None:
+                    return told.reply, answered
+                try:
+                    if told is not failure:
+                        told.error.add_note(f"it was tried again, in vain: {failure.error}")
+                    raise told.error
+                finally:
+                    # The error's traceback leads to this frame; no way leads back, so that neither keeps the other.
+                    del attempts, failure, what, told
+            attempts = what.attempts
+            if what.delay:
+                await self._sleep(what.delay)
 
-    async def _exchange(
-        self, connection: Connection, command: Command, session: ImplicitSession, deadline: Deadline
-    ) -> Mapping[str, Any]:
+    async def _check_out_from(self, address: ServerAddress, deadline: Deadline) -> Connection:
+        connection = self._topology.try_check_out_from(address)
+        return connection or await self._topology.check_out_from(address, deadline)
+
+    def _message(
+        self, connection: Connection, command: Command, session: ImplicitSession, attempts: Attempts
+    ) -> tuple[bytes, Sequence[DocumentSequence]]:
+        """A command, complete for a connection and encoded."""
         description = connection.description
         assert description is not None, "the pool hands out connections that have said hello"  # noqa: S101
-        self._complete(command, session, description)
-        body = bson.encode(command.document, codec_options=command.codec_options)
-        sequences = () if command.batches is None else (command.batches.take(len(body), description),)
+        return complete(
+            command,
+            session,
+            description,
+            attempts,
+            topology_type=self.description.topology_type,
+            retry_writes=self._policy.writes,
+            now=asyncio.get_running_loop().time(),
+        )
+
+    async def _exchange(
+        self,
+        connection: Connection,
+        command: Command,
+        body: bytes,
+        sequences: Sequence[DocumentSequence],
+        session: ImplicitSession,
+        deadline: Deadline,
+    ) -> Mapping[str, Any]:
         if not command.acknowledged:
             connection.send(body, sequences)
             await _drain(connection, deadline)
@@ -178,83 +292,136 @@ class Executor:
         if self._socket_timeout is not None and not deadline.is_finite:
             now = asyncio.get_running_loop().time()
             deadline = Deadline.after(self._socket_timeout, self._socket_timeout_option, now=now)
-        data = await _ask(connection, body, sequences, session, deadline)
-        reply = command.decoder.decode(data, command.documents_in)
-        if reply.get("ok") != 1 and reply.get("code") == REAUTHENTICATION_REQUIRED:
-            is_known_again = await connection.reauthenticate(deadline)
-            # The server has done nothing yet, so that the same bytes may go again, whatever they are; but only once.
-            data = await _ask(connection, body, sequences, session, deadline) if is_known_again else data
+        is_known_again = False
+        while True:
+            try:
+                data = await connection.request(body, sequences, deadline=deadline)
+            except BaseException:
+                self._broken_off(connection, command, session)
+                raise
             reply = command.decoder.decode(data, command.documents_in)
-        return reply
+            if reply.get("ok") == 1 or reply.get("code") != REAUTHENTICATION_REQUIRED or is_known_again:
+                return reply
+            if not await connection.reauthenticate(deadline):
+                return reply
+            # The server has done nothing yet, so that the same bytes may go again, whatever they are; but only once.
+            is_known_again = True
 
-    def _complete(self, command: Command, session: ImplicitSession, description: StreamDescription) -> None:
-        """Writes into the command what depends on the connection."""
-        requires = command.requires
-        if requires is not None and description.max_wire_version < requires.wire_version:
-            raise ConfigurationError(requires.message)
-        document = command.document
-        minutes = description.logical_session_timeout_minutes
-        if minutes is not None and command.acknowledged and command.in_session:
-            document["lsid"] = session.lsid(asyncio.get_running_loop().time(), minutes)
-        preference = read_preference_field(command.read_preference, description.server_type, is_single=self._is_single)
-        if preference is not None:
-            document["$readPreference"] = preference
-        document["$db"] = command.database
+    # What has failed
 
-    # Cursors that nobody reads
+    def _answered_with_error(
+        self, reply: Mapping[str, Any], command: Command, connection: Connection
+    ) -> Failure | None:
+        """Why a reply is no success; None if it is one to the caller."""
+        news = news_in(reply, connection.address)
+        if news is not None:
+            self._topology.handle_error(connection, news)
+        error, handed_back = error_of(reply, command, connection.address)
+        return None if error is None else self._failure(error, command, connection, was_sent=True, reply=handed_back)
 
-    async def kill_cursor(self, batch: Batch, session: ImplicitSession) -> None:
+    def _failed(self, error: MongoError, command: Command, connection: Connection | None, *, was_sent: bool) -> Failure:
+        """What an attempt that raised means, for the topology and for the decision on the next one."""
+        if connection is not None and was_sent and isinstance(error, ConnectionFailure):
+            self._topology.handle_error(connection, error)
+        return self._failure(error, command, connection, was_sent=was_sent)
+
+    def _failure(
+        self,
+        error: MongoError,
+        command: Command,
+        connection: Connection | None,
+        *,
+        was_sent: bool,
+        reply: Mapping[str, Any] | None = None,
+    ) -> Failure:
+        return failure_of(
+            error,
+            command,
+            connection.description if connection is not None else None,
+            retry_writes=self._policy.writes,
+            is_sharded=self.description.topology_type is TopologyType.SHARDED,
+            was_sent=was_sent,
+            reply=reply,
+        )
+
+    def _broken_off(self, connection: Connection, command: Command, session: ImplicitSession) -> None:
+        """Sees to it that what a request leaves behind is used again when its late reply has come."""
+        taken = session.taken
+        in_cursor = command.documents_in is DocumentsIn.CURSOR
+        if not connection.is_usable or (self._is_load_balanced and in_cursor):
+            # Behind a load balancer only this connection leads to the cursor; closing it ends the cursor as well.
+            session.mark_dirty()
+            return
+        if taken is not None:
+            taken.expect_late_reply()
+        opener = None if command.name == "getMore" else connection.address
+        connection.on_late_reply = partial(self._late_reply, taken, opener)
+        if connection.on_late_reply is not None and not connection.is_dirty:
+            # Nothing was sent.
+            connection.on_late_reply = None
+            if taken is not None:
+                taken.late_reply(came=True)
+
+    def _late_reply(self, taken: ServerSession | None, opener: ServerAddress | None, reply: bytes | None) -> None:
+        if taken is not None:
+            taken.late_reply(came=reply is not None)
+        batch = left_open(reply) if reply is not None and opener is not None else None
+        if batch is not None and opener is not None and not self._is_closed:
+            self._reaper.note(OpenCursor(batch, opener))
+            self._reaper.work()
+
+    # Server selection
+
+    async def preference_for_output(self, preference: ReadPreference) -> ReadPreference:
+        """Where an aggregation that writes its result goes (server selection, "Aggregate with `$out` or `$merge`").
+
+        Args:
+            preference: the read preference that it inherits.
+        """
+        if preference == ReadPreference.PRIMARY or self._is_load_balanced:
+            return preference
+        if not self.description.has_known_servers:
+            await self.open()
+        return output_preference(preference, self.description.common_wire_version)
+
+    # Cursors
+
+    def _pin(self, connection: Connection, reply: Mapping[str, Any]) -> None:
+        cursor = reply.get("cursor")
+        if isinstance(cursor, dict) and cursor.get("id"):
+            connection.pinned = CURSOR
+            self._reaper.belongs_to(asyncio.get_running_loop())
+
+    def unpin(self, connection: Connection) -> None:
+        """Give back a connection that a cursor was pinned to. Plain, on the client's loop.
+
+        Args:
+            connection: the connection.
+        """
+        if connection.pinned is not None:
+            connection.pinned = None
+            self._topology.check_in(connection)
+
+    async def kill_cursor(self, cursor: OpenCursor, session: ImplicitSession) -> None:
         """End a cursor on the server, and its session. What the server says to it does not matter.
 
         Args:
-            batch: the last batch of the cursor.
+            cursor: the cursor.
             session: the cursor's session.
         """
-        is_told = False
-        try:
-            with suppress(MongoError):
-                await self._send_kill(batch, session)
-            is_told = True
-        finally:
-            if not is_told:
-                self._abandoned.append(batch)
-            session.end()
+        await self._reaper.kill(self, cursor, session)
 
-    def abandon(self, batch: Batch, session: ImplicitSession) -> None:
+    def abandon(self, cursor: OpenCursor, session: ImplicitSession) -> None:
         """Take note that nobody reads a cursor any more. Plain, and safe on any thread: garbage is collected anywhere.
 
         Args:
-            batch: the last batch of the cursor.
+            cursor: the cursor.
             session: the cursor's session, which is ended.
         """
-        self._abandoned.append(batch)
         session.end()
-
-    def _reap(self) -> None:
-        if self._reaper is None or self._reaper.done():
-            # In a context of its own: it is the client's task, not that of the operation that happens to come by.
-            self._reaper = asyncio.get_running_loop().create_task(
-                self._kill_abandoned(), name="aiomongo_tls killCursors", context=Context()
-            )
-
-    async def _kill_abandoned(self) -> None:
-        while self._abandoned and not self._is_closed:
-            batch = self._abandoned.popleft()
-            session = ImplicitSession(self.sessions)
-            try:
-                with suppress(MongoError):
-                    await self._send_kill(batch, session)
-            finally:
-                session.end()
-
-    async def _send_kill(self, batch: Batch, session: ImplicitSession) -> None:
-        command = Command(
-            database=batch.database,
-            document=kill_cursors_document(batch.collection, [batch.cursor_id]),
-            read_preference=ReadPreference.PRIMARY,
-        )
-        now = asyncio.get_running_loop().time()
-        await self.execute(command, session, Deadline.after(_KILL_LIMIT, "closing a cursor", now=now))
+        if session.pool is self.sessions:
+            # Otherwise it is a cursor of the process that this one was forked from.
+            self._reaper.note(cursor)
 
     # The end
 
@@ -266,11 +433,10 @@ class Executor:
         Raises:
             InvalidOperation: the client belongs to another event loop, which is still in use.
         """
-        if self._closing is None:
+        loop = running_loop()
+        if self._closing is None or (not self._closing.done() and self._closing.get_loop() is not loop):
             self._is_closed = True
-            self._closing = asyncio.get_running_loop().create_task(
-                self._close(), name="aiomongo_tls close", context=Context()
-            )
+            self._closing = loop.create_task(self._close(), name="aiomongo_tls close", context=Context())
         try:
             await outlast(self._closing)
         except InvalidOperation:
@@ -282,17 +448,14 @@ class Executor:
     def abort(self) -> None:
         """Close every connection at once, without a word to the server. Plain and idempotent."""
         self._is_closed = True
-        if self._reaper is not None:
-            self._reaper.cancel()
+        self._reaper.cancel()
         self._topology.abort()
 
     async def _close(self) -> None:
         loop = asyncio.get_running_loop()
         end = loop.time() + CLOSE_LIMIT
         try:
-            if self._reaper is not None and self._reaper.get_loop() is loop:
-                self._reaper.cancel()
-                await asyncio.wait([self._reaper])
+            await self._reaper.wait_cancelled()
             with suppress(MongoError):
                 await self._end_sessions(Deadline(loop.time() + _GOODBYE_LIMIT, "closing the client"))
             with suppress(TimeoutError):
@@ -305,20 +468,26 @@ class Executor:
 
     async def _end_sessions(self, deadline: Deadline) -> None:
         # Only where a connection is at hand: opening one to say goodbye helps nobody.
-        connection = self._topology.try_check_out() if len(self.sessions) else None
+        preference = ReadPreference.PRIMARY_PREFERRED
+        connection = self._topology.try_check_out(preference) if len(self.sessions) else None
         if connection is None:
             return
         try:
             for ids in self.sessions.end_all():
-                command = Command(
-                    database="admin",
-                    document={"endSessions": ids},
-                    read_preference=ReadPreference.PRIMARY_PREFERRED,
-                    in_session=False,
-                )
-                await self._exchange(connection, command, ImplicitSession(self.sessions), deadline)
+                document = {"endSessions": ids}
+                command = Command(database="admin", document=document, read_preference=preference, in_session=False)
+                session = ImplicitSession(self.sessions)
+                body, _ = self._message(connection, command, session, NO_ATTEMPTS)
+                await self._exchange(connection, command, body, (), session, deadline)
         finally:
             self._topology.check_in(connection)
+
+    def forked(self) -> None:
+        """Forget what belongs to the process that this one was forked from. Plain."""
+        self.sessions = ServerSessionPool(self._new_session_id)
+        self._reaper.forget()
+        self._closing = None
+        self._is_used = False
 
     def __del__(self) -> None:
         if getattr(self, "_is_used", False) and not self._is_closed:
@@ -330,18 +499,16 @@ class Executor:
             )
 
 
-async def _ask(
-    connection: Connection,
-    body: bytes,
-    sequences: Sequence[DocumentSequence],
-    session: ImplicitSession,
-    deadline: Deadline,
-) -> bytes:
-    try:
-        return await connection.request(body, sequences, deadline=deadline)
-    except BaseException:
-        session.mark_dirty()
-        raise
+_executors: WeakSet[Executor] = WeakSet()
+
+
+def _forked() -> None:
+    for executor in list(_executors):
+        executor.forked()
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows, which cannot fork
+    os.register_at_fork(after_in_child=_forked)
 
 
 async def _drain(connection: Connection, deadline: Deadline) -> None:
@@ -355,12 +522,3 @@ async def _drain(connection: Connection, deadline: Deadline) -> None:
         raise NetworkTimeout(
             f"{deadline.option} has passed while a write was being sent", host=connection.address, phase=Phase.REQUEST
         ) from exc
-
-
-def _raise_unless_allowed(command: Command, reply: Mapping[str, Any], connection: Connection) -> None:
-    if not command.check:
-        return
-    allowed = command.allowable_errors
-    if allowed and (reply.get("code") in allowed or reply.get("errmsg") in allowed):
-        return
-    raise error_in(reply, host=connection.address)

@@ -11,6 +11,7 @@ from aiomongo_tls.core.commands.command import Command
 from aiomongo_tls.core.commands.decoding import DocumentsIn, ReplyDecoder
 from aiomongo_tls.core.options.concerns import ReadConcern, WriteConcern
 from aiomongo_tls.core.options.read_preference import ReadPreference
+from aiomongo_tls.core.retry import Retryability
 
 if TYPE_CHECKING:
     from aiomongo_tls.core.options.client_options import ClientOptions
@@ -52,6 +53,11 @@ class Settings:
     def of(cls, options: ClientOptions) -> Settings:
         """The settings of a client."""
         return cls(options.codec_options, options.read_preference, options.write_concern, options.read_concern)
+
+    @property
+    def write_retryability(self) -> Retryability:
+        """What may be done with a write of one document per statement; w=0 asks for no more than an attempt."""
+        return Retryability.WRITE if self.write_concern.acknowledged else Retryability.WRITE_ONCE
 
     @property
     def values(self) -> tuple[CodecOptions[Any], ReadPreference, WriteConcern, ReadConcern]:
@@ -96,6 +102,7 @@ class Settings:
             codec_options=self.codec_options,
             decoder=self.reads,
             documents_in=documents_in,
+            retryability=Retryability.READ,
         )
 
     def write_command(self, database: str, document: dict[str, Any]) -> Command:
@@ -111,6 +118,7 @@ class Settings:
             codec_options=self.codec_options,
             decoder=self.writes,
             raises_write_concern=True,
+            retryability=Retryability.WRITE_ONCE,
         )
 
 

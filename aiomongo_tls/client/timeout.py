@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Generator
 from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 
+from aiomongo_tls.client.running import running_loop
 from aiomongo_tls.deadline import NEVER, Deadline
 
 _block: ContextVar[Deadline | None] = ContextVar("aiomongo_tls_timeout", default=None)
@@ -45,7 +45,7 @@ def _checked(seconds: object) -> float | None:
 
 @contextmanager
 def _bounded(seconds: float | None) -> Generator[None]:
-    now = asyncio.get_running_loop().time()
+    now = running_loop().time()
     deadline = Deadline.after(seconds, f"timeout({seconds:g})" if seconds else "", now=now)
     token = _block.set(deadline.tightened(_block.get() or NEVER))
     try:

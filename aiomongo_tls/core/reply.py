@@ -99,18 +99,9 @@ def raise_for_write_concern(reply: Mapping[str, Any]) -> None:
         WTimeoutError: the write was not acknowledged in time.
         WriteConcernError: the write was not acknowledged as asked.
     """
-    concern = reply.get("writeConcernError")
-    if not concern:
-        return
-    details = dict(_mapping(concern))
-    labels = _labels(reply)
-    if labels:
-        # PyMongo keeps the reply's labels here, too.
-        details["errorLabels"] = list(labels)
-    code = _code(details)
-    timed_out = _mapping(details.get("errInfo")).get("wtimeout") is True
-    cls = WTimeoutError if timed_out or code in (_WRITE_CONCERN_TIMEOUT, _MAX_TIME_EXPIRED) else WriteConcernError
-    raise cls(message_in(details), code, details, error_labels=labels)
+    error = write_concern_error_in(reply)
+    if error is not None:
+        raise error
 
 
 def error_in(reply: Mapping[str, Any], *, host: ServerAddress | None = None) -> NotPrimaryError | OperationFailure:
@@ -138,6 +129,42 @@ def write_error_in(error: Mapping[str, Any], *, error_labels: Sequence[str] = ()
     code = _code(error)
     cls = DuplicateKeyError if code in _DUPLICATE_KEY_CODES else WriteError
     return cls(message_in(error), code, error, error_labels=error_labels)
+
+
+def write_concern_error_in(reply: Mapping[str, Any]) -> WriteConcernError | None:
+    """Make the write concern error of a reply; None if there is none.
+
+    Args:
+        reply: the decoded reply.
+    """
+    concern = reply.get("writeConcernError")
+    if not concern:
+        return None
+    details = dict(_mapping(concern))
+    labels = _labels(reply)
+    if labels:
+        # PyMongo keeps the reply's labels here, too.
+        details["errorLabels"] = list(labels)
+    code = _code(details)
+    timed_out = _mapping(details.get("errInfo")).get("wtimeout") is True
+    cls = WTimeoutError if timed_out or code in (_WRITE_CONCERN_TIMEOUT, _MAX_TIME_EXPIRED) else WriteConcernError
+    return cls(message_in(details), code, details, error_labels=labels)
+
+
+def state_change_in(reply: Mapping[str, Any], *, host: ServerAddress | None = None) -> NotPrimaryError | None:
+    """Make the error of a reply whose write concern failed because the server changes its state; None for others.
+
+    Its details are the whole reply, with the topology version that says whether this is news.
+
+    Args:
+        reply: the decoded reply, with `ok: 1`.
+        host: the server that sent it.
+    """
+    concern = _mapping(reply.get("writeConcernError"))
+    code, message = _code(concern), message_in(concern)
+    if not is_state_change(code, message):
+        return None
+    return NotPrimaryError(message, {**reply, "ok": 0, "code": code, "errmsg": message}, host=host)
 
 
 def is_state_change(code: int | None, message: str) -> bool:

@@ -8,9 +8,11 @@ plain function.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from math import inf
 from typing import Any
 
 from bson.binary import UUID_SUBTYPE, Binary
+from bson.int64 import Int64
 
 _MARGIN = 60.0
 """Seconds before its timeout at which an id is no longer handed out."""
@@ -20,17 +22,48 @@ _END_SESSIONS_AT_ONCE = 10_000
 class ServerSession:
     """One id under which a server keeps what belongs together.
 
+    A command that was broken off may still be running under it. Until its reply has come nobody else may have the
+    session, and if that never comes, nobody ever will.
+
     Args:
         id: the 16 bytes of a UUID version 4.
     """
 
-    __slots__ = ("id", "is_dirty", "last_use")
+    __slots__ = ("_home", "_late_replies", "id", "is_dirty", "last_use", "transaction_number")
 
     def __init__(self, id: bytes) -> None:  # noqa: A002 - the field's name on the wire
         self.id: Mapping[str, Any] = {"id": Binary(id, UUID_SUBTYPE)}
         self.last_use = 0.0
         self.is_dirty = False
         """Whether a command under it may still be running: the connection was lost before its reply."""
+        self.transaction_number = 0
+        """The number of the last retryable write under it."""
+        self._late_replies = 0
+        # Where it goes when the last late reply has come; None while its user has it.
+        self._home: ServerSessionPool | None = None
+
+    def expect_late_reply(self) -> None:
+        """Take note of a command that was broken off and whose reply is still to come."""
+        self._late_replies += 1
+
+    def late_reply(self, *, came: bool) -> None:
+        """Take note of how that ended.
+
+        Args:
+            came: whether the reply came; otherwise the connection was lost.
+        """
+        self._late_replies -= 1
+        self.is_dirty |= not came
+        home, self._home = self._home, None
+        if home is not None:
+            self.go_to(home)
+
+    def go_to(self, home: ServerSessionPool) -> None:
+        """Go back to the pool as soon as it can be used again; never if it is dirty."""
+        if self._late_replies:
+            self._home = home
+        elif not self.is_dirty:
+            home.give_back(self)
 
     def __repr__(self) -> str:
         return f"ServerSession({self.id['id'].hex()}{', dirty' if self.is_dirty else ''})"
@@ -52,14 +85,15 @@ class ServerSessionPool:
     def __len__(self) -> int:
         return len(self._idle)
 
-    def take(self, now: float, timeout_minutes: int) -> ServerSession:
+    def take(self, now: float, timeout_minutes: int | None) -> ServerSession:
         """The session that was used last, or a new one.
 
         Args:
             now: the time in seconds.
-            timeout_minutes: the server's logicalSessionTimeoutMinutes.
+            timeout_minutes: the server's logicalSessionTimeoutMinutes; None behind a load balancer, where no session
+                is thrown away.
         """
-        expiry = now - timeout_minutes * 60 + _MARGIN
+        expiry = -inf if timeout_minutes is None else now - timeout_minutes * 60 + _MARGIN
         while self._idle:
             session = self._idle.pop()
             if session.last_use > expiry:
@@ -70,9 +104,8 @@ class ServerSessionPool:
         return session
 
     def give_back(self, session: ServerSession) -> None:
-        """Puts a session back, unless it is dirty. Those that expire below it go when they are met."""
-        if not session.is_dirty:
-            self._idle.append(session)
+        """Puts a clean session back. Those that expire below it go when they are met."""
+        self._idle.append(session)
 
     def end_all(self) -> Iterator[Sequence[Mapping[str, Any]]]:
         """Empties the pool, for endSessions: the ids in portions that one command takes."""
@@ -92,31 +125,39 @@ class ImplicitSession:
         pool: the client's sessions.
     """
 
-    __slots__ = ("_pool", "_taken")
+    __slots__ = ("pool", "taken")
 
     def __init__(self, pool: ServerSessionPool) -> None:
-        self._pool = pool
-        self._taken: ServerSession | None = None
+        self.pool = pool
+        self.taken: ServerSession | None = None
+        """What it has taken from the pool; None before its first command and after its end."""
 
-    def lsid(self, now: float, timeout_minutes: int) -> Mapping[str, Any]:
+    def lsid(self, now: float, timeout_minutes: int | None) -> Mapping[str, Any]:
         """The id to send, the same for every command of one session.
 
         Args:
             now: the time in seconds.
-            timeout_minutes: the server's logicalSessionTimeoutMinutes.
+            timeout_minutes: the server's logicalSessionTimeoutMinutes; None behind a load balancer.
         """
-        if self._taken is None:
-            self._taken = self._pool.take(now, timeout_minutes)
-        self._taken.last_use = now
-        return self._taken.id
+        taken = self.taken
+        if taken is None:
+            taken = self.taken = self.pool.take(now, timeout_minutes)
+        taken.last_use = now
+        return taken.id
+
+    def next_transaction_number(self) -> Int64:
+        """The number of a retryable write that begins now: larger than any before under the same id."""
+        assert self.taken is not None, "a transaction number stands beside an lsid"  # noqa: S101
+        self.taken.transaction_number += 1
+        return Int64(self.taken.transaction_number)
 
     def mark_dirty(self) -> None:
         """A command was sent and its reply will not be read; the session is not used again."""
-        if self._taken is not None:
-            self._taken.is_dirty = True
+        if self.taken is not None:
+            self.taken.is_dirty = True
 
     def end(self) -> None:
         """Gives the server session back. Plain and idempotent."""
-        if self._taken is not None:
-            self._pool.give_back(self._taken)
-            self._taken = None
+        taken, self.taken = self.taken, None
+        if taken is not None:
+            taken.go_to(self.pool)

@@ -3,11 +3,14 @@
 Three limits of the server's hello hold at once: maxWriteBatchSize statements in a command, maxMessageSizeBytes for the
 whole message, maxBsonObjectSize for one document. A document is encoded when its turn comes and once only: the one
 that did not fit is kept for the next message. So a bulk of a million documents holds one message in memory.
+
+What was taken last is kept, too: a retry must send the very same statements, because the server tells by their position
+which of them it has carried out. Cut anew by the limits of another server, some would be carried out twice.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 import bson
@@ -54,9 +57,10 @@ class Batches:
         documents: the statements.
         codec_options: how they are encoded.
         allowance: bytes that one of them may have beyond maxBsonObjectSize.
+        multi: which statements may touch several documents, by their positions.
     """
 
-    __slots__ = ("_allowance", "_codec_options", "_documents", "_identifier", "_kept", "sent")
+    __slots__ = ("_allowance", "_codec_options", "_documents", "_identifier", "_kept", "_multi", "sent", "taken")
 
     def __init__(
         self,
@@ -65,19 +69,31 @@ class Batches:
         codec_options: CodecOptions[Any],
         *,
         allowance: int = 0,
+        multi: Collection[int] = (),
     ) -> None:
         self._identifier = identifier
         self._documents = documents
         self._codec_options = codec_options
         self._allowance = allowance
+        self._multi = multi
         self._kept: bytes | None = None
         self.sent = 0
         """How many statements have been taken."""
+        self.taken: DocumentSequence | None = None
+        """What was taken last."""
 
     @property
     def is_empty(self) -> bool:
         """Whether all statements have been taken."""
         return self.sent == len(self._documents)
+
+    @property
+    def is_retryable(self) -> bool:
+        """Whether what was taken last can be a retryable write: no statement of it touches several documents."""
+        if not self._multi or self.taken is None:
+            return True
+        first = self.sent - len(self.taken.documents)
+        return not any(first <= position < self.sent for position in self._multi)
 
     def take(self, body_size: int, limits: Limits) -> DocumentSequence:
         """The next statements, as many as fit into one message beside the body.
@@ -105,7 +121,8 @@ class Batches:
             room -= len(data)
             taken.append(data)
         self.sent += len(taken)
-        return DocumentSequence(self._identifier, taken)
+        self.taken = DocumentSequence(self._identifier, taken)
+        return self.taken
 
     def _encoded(self, position: int) -> bytes:
         if self._kept is not None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from bson.codec_options import DEFAULT_CODEC_OPTIONS, CodecOptions
 
 from aiomongo_tls.core.commands.decoding import PLAIN, DocumentsIn, ReplyDecoder
+from aiomongo_tls.core.retry import Retryability
 
 if TYPE_CHECKING:
     from aiomongo_tls.core.commands.batches import Batches
@@ -19,8 +20,8 @@ if TYPE_CHECKING:
 class Command:
     """What to say to a server, and how to read the answer.
 
-    It belongs to one operation. The executor writes into `document` what depends on the connection (`lsid`, `$db`,
-    `$readPreference`); an attempt on another connection overwrites that.
+    It belongs to one operation. The executor writes into `document` what depends on the connection (`lsid`,
+    `txnNumber`, `$db`, `$readPreference`); an attempt on another connection overwrites that.
 
     Args:
         database: the database it is sent to.
@@ -36,6 +37,7 @@ class Command:
         raises_write_concern: whether an unsatisfied write concern is raised here; bulks collect theirs.
         requires: the wire version that the server needs, and what for.
         in_session: whether it carries a session's id where the server has sessions.
+        retryability: what may be done when it fails.
     """
 
     database: str
@@ -51,6 +53,7 @@ class Command:
     raises_write_concern: bool = False
     requires: Requirement | None = None
     in_session: bool = True
+    retryability: Retryability = Retryability.COMMAND
 
     @property
     def name(self) -> str:

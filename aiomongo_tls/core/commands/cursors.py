@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, cast
 
 from bson.int64 import Int64
+from bson.raw_bson import RawBSONDocument
 
 from aiomongo_tls.errors import ProtocolError
 
@@ -42,6 +43,22 @@ def read_batch(reply: Mapping[str, Any]) -> Batch:
             database, _, collection = str(cursor.get("ns", "")).partition(".")
             return Batch(cursor["id"], database, collection, documents)
     raise ProtocolError(f"the reply was expected to hold a cursor with a batch, it has {', '.join(reply) or 'nothing'}")
+
+
+def left_open(reply: bytes) -> Batch | None:
+    """The cursor that a reply has opened and that nobody is going to read; None if it has opened none.
+
+    Args:
+        reply: a reply that came too late, undecoded: its documents, which may be many, stay so.
+    """
+    found = RawBSONDocument(reply).get("cursor")
+    if not isinstance(found, RawBSONDocument):
+        return None
+    cursor_id = found.get("id")
+    if not isinstance(cursor_id, int) or not cursor_id:
+        return None
+    database, _, collection = str(found.get("ns", "")).partition(".")
+    return Batch(cursor_id, database, collection, [])
 
 
 def get_more_document(

@@ -10,6 +10,9 @@ from aiomongo_tls.core.server_type import ServerType
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+_OUTPUT_ON_SECONDARIES = 13
+"""The wire version of MongoDB 5.0, whose secondaries hand on what `$out` and `$merge` write."""
+
 _MONGOS = (ServerType.MONGOS, ServerType.LOAD_BALANCER)
 _PRIMARY_PREFERRED = PrimaryPreferred().document
 
@@ -32,3 +35,16 @@ def read_preference_field(
     if not isinstance(preference, Primary):
         return preference.document
     return _PRIMARY_PREFERRED if is_single and server_type not in _MONGOS else None
+
+
+def output_preference(preference: ReadPreference, common_wire_version: int | None) -> ReadPreference:
+    """The read preference of an aggregation that ends in `$out` or `$merge`.
+
+    Args:
+        preference: what it inherits.
+        common_wire_version: the newest wire version that all available servers speak; None if none is known, or
+            where a load balancer does not say.
+    """
+    if common_wire_version is not None and common_wire_version < _OUTPUT_ON_SECONDARIES:
+        return ReadPreference.PRIMARY
+    return preference

@@ -110,6 +110,18 @@ def delete_statement(
     return Statement(Kind.DELETE, _with_options(statement, None, collation, hint, None))
 
 
+def touches_many(kind: Kind, document: Mapping[str, Any]) -> bool:
+    """Whether a statement may touch several documents, so that it cannot be part of a retryable write.
+
+    Args:
+        kind: the command it belongs to.
+        document: the statement.
+    """
+    if kind is Kind.UPDATE:
+        return "multi" in document
+    return kind is Kind.DELETE and document["limit"] == 0
+
+
 def _with_options(
     statement: dict[str, Any], upsert: object, collation: object, hint: object, sort: object
 ) -> dict[str, Any]:

@@ -7,9 +7,10 @@ from itertools import count
 from typing import Any
 
 import pytest
-from fake_topology import FakeTopology
+from fake_topology import FAKE, FakeTopology
 
 from aiomongo_tls.client.executor import Executor
+from aiomongo_tls.client.reaper import OpenCursor
 from aiomongo_tls.client.timeout import timeout
 from aiomongo_tls.core.commands.batches import Batches
 from aiomongo_tls.core.commands.command import Command, Requirement
@@ -311,8 +312,8 @@ async def test_abandoned_cursors_are_killed_by_the_next_operation() -> None:
 
     topology = FakeTopology({}, {}, last)
     client = executor(topology)
-    client.abandon(Batch(7, "app", "users", []), ImplicitSession(client.sessions))
-    client.abandon(Batch(8, "app", "users", []), ImplicitSession(client.sessions))
+    for number in (7, 8):
+        client.abandon(OpenCursor(Batch(number, "app", "users", []), FAKE), ImplicitSession(client.sessions))
     assert topology.sent == []
     with timeout(60):
         await client.run(ping())

@@ -52,7 +52,7 @@ def test_a_dirty_session_never_comes_back(pool: ServerSessionPool) -> None:
     """A command under it may still be running."""
     session = pool.take(0.0, 30)
     session.is_dirty = True
-    pool.give_back(session)
+    session.go_to(pool)
     assert len(pool) == 0
     assert "dirty" in repr(session)
 
