@@ -15,7 +15,7 @@ from aiomongo_tls.testing.failures import CommandError, ErrorCode
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from aiomongo_tls.testing.retryable_writes import SessionId
+    from aiomongo_tls.testing.sessions import SessionId
 
 FIRST_BATCH = 101
 """Documents in the first batch if the client does not say."""

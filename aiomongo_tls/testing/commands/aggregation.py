@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import bson
 
+from aiomongo_tls.testing.commands import sessions
 from aiomongo_tls.testing.commands.fields import Fields
 from aiomongo_tls.testing.commands.writes import with_id
 from aiomongo_tls.testing.data.collection import MAX_DOCUMENT_SIZE, Collection
@@ -38,22 +39,26 @@ def aggregate(request: Request) -> Document:
     options = Fields("aggregate.cursor", fields.document("cursor"), ("batchSize",), generic=False)
     batch_size = options.whole("batchSize")
     stages, output, target = split_output(fields.array("pipeline"))
-    if not isinstance(request.argument, str):
-        return _without_collection(stages)
-    collection = request.collection()
-    collection.check_hint(fields.value("hint"))
-    run = pipeline(stages, lambda name: _documents(request, name))
-    documents = run(_leading_match(collection, stages))
+    if isinstance(request.argument, str):
+        collection = request.collection()
+        collection.check_hint(fields.value("hint"))
+        namespace, documents = collection.namespace, _leading_match(collection, stages)
+    else:
+        namespace = f"{request.database}.$cmd.aggregate"
+        documents, stages = _without_collection(request, stages)
+    documents = pipeline(stages, lambda name: _documents(request, name))(documents)
     if output is not None:
         _write(request, output, target, list(documents))
         documents = ()
-    return {"cursor": request.open_cursor(collection.namespace, _encoded(documents), batch_size=batch_size)}
+    return {"cursor": request.open_cursor(namespace, _encoded(documents), batch_size=batch_size)}
 
 
-def _without_collection(stages: Any) -> Document:
-    """`{aggregate: 1}` is for stages that bring their own documents, of which none is here."""
+def _without_collection(request: Request, stages: Any) -> tuple[Iterable[Document], Any]:
+    """`{aggregate: 1}` is for stages that bring their own documents: these, and the stages that follow."""
+    first = next(iter(stages[0]), "") if stages and is_document(stages[0]) else ""
+    if first == "$listLocalSessions" and len(stages[0]) == 1:
+        return sessions.listed(request, stages[0][first]), stages[1:]
     pipeline(stages)
-    first = next(iter(stages[0])) if stages else ""
     raise CommandError(
         ErrorCode.InvalidNamespace, f"{{aggregate: 1}} is not valid for '{first}'; a collection is required."
     )

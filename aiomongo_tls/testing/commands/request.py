@@ -11,7 +11,7 @@ from aiomongo_tls.testing.data.collection import Collection
 from aiomongo_tls.testing.deployment.node import Node, Standalone
 from aiomongo_tls.testing.fail_points import FailPoints
 from aiomongo_tls.testing.failures import CommandError, ErrorCode
-from aiomongo_tls.testing.retryable_writes import RetryableWrite, RetryableWrites, SessionId
+from aiomongo_tls.testing.sessions import RetryableWrite, SessionId, Sessions
 from aiomongo_tls.testing.store import MemoryStore, Store
 from aiomongo_tls.testing.users import EXTERNAL, Users
 from aiomongo_tls.tls.subject import subject_rfc2253
@@ -40,7 +40,7 @@ class ServerState:
         access_control: whether commands need a user who has logged in.
         store: the data.
         cursors: the open cursors.
-        retryable_writes: what retryable writes have done; goes with the data.
+        sessions: the sessions of clients and what their retryable writes have done; goes with the data.
         now: the present time, UTC without a zone, to the millisecond.
     """
 
@@ -48,7 +48,7 @@ class ServerState:
     access_control: bool = False
     store: Store = field(default_factory=MemoryStore)
     cursors: Cursors = field(default_factory=Cursors)
-    retryable_writes: RetryableWrites = field(default_factory=RetryableWrites)
+    sessions: Sessions = field(default_factory=Sessions)
     now: Callable[[], datetime.datetime] = _utc_now
 
 

@@ -1,4 +1,4 @@
-"""Sessions: whose a command is, which retryable write it belongs to; startSession, endSessions, killSessions.
+"""Sessions: whose a command is, and which retryable write it belongs to; the commands that start, list and end them.
 
 A real server reads `lsid` and `txnNumber` before a fail point may act, and decides afterwards whether this command may
 have a number at all. Specification: driver-sessions; retryable-writes.
@@ -6,6 +6,7 @@ have a number at all. Specification: driver-sessions; retryable-writes.
 
 from __future__ import annotations
 
+import hashlib
 import uuid
 from typing import TYPE_CHECKING, Any
 
@@ -15,9 +16,11 @@ from bson.binary import UUID_SUBTYPE, Binary
 from aiomongo_tls.testing.commands.fields import Fields
 from aiomongo_tls.testing.data.values import is_document, type_name
 from aiomongo_tls.testing.failures import CommandError, ErrorCode, not_here
-from aiomongo_tls.testing.retryable_writes import RetryableWrite, SessionId
+from aiomongo_tls.testing.sessions import RetryableWrite, SessionId
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from aiomongo_tls.testing.commands.request import ConnectionState, Request
     from aiomongo_tls.testing.data.values import Document
 
@@ -36,6 +39,7 @@ def identify(request: Request) -> SessionId | None:
     session = None
     if "lsid" in document:
         session = _session(document["lsid"], request.connection, f"{_WHERE}.lsid")
+        request.server.sessions.use(session, request.server.now())
     if "txnNumber" in document:
         number = document["txnNumber"]
         if not isinstance(number, Int64):
@@ -74,7 +78,7 @@ def begin(request: Request) -> RetryableWrite | None:
             "txnNumber may only be provided for multi-document transactions and retryable write commands. "
             f"autocommit:false was not provided, and {request.name} is not a retryable write command.",
         )
-    return request.server.retryable_writes.begin(request.session, int(document["txnNumber"]))
+    return request.server.sessions.begin(request.session, int(document["txnNumber"]))
 
 
 def start(request: Request) -> Document:
@@ -87,6 +91,27 @@ def end(request: Request) -> Document:
     """Take note that sessions have ended (or go on): there is nothing to keep."""
     Fields(request.name, request.document, ()).array(request.name)
     return {}
+
+
+def listed(request: Request, argument: Any) -> Iterator[Document]:
+    """What `$listLocalSessions` lists: sessions of the user, of the users that are named, or all.
+
+    Args:
+        request: the aggregate command.
+        argument: the stage's argument.
+    """
+    where = "$listLocalSessions"
+    if not is_document(argument):
+        raise _wrong_type(where, type_name(argument), "object")
+    fields = Fields(where, argument, ("allUsers", "users"), generic=False)
+    users = {_user(item) for item in fields.array("users")} or {_owner(request.connection)}
+    for session, known in list(request.server.sessions):
+        if fields.flag("allUsers") or session.user in users:
+            digest = Binary(hashlib.sha256(session.user.encode()).digest())
+            yield {
+                "_id": {"id": Binary(session.id.bytes, UUID_SUBTYPE), "uid": digest},
+                "lastUse": known.last_use,
+            }
 
 
 def kill(request: Request) -> Document:
@@ -106,7 +131,7 @@ def kill_all(request: Request) -> Document:
 
 
 def _user(item: Any) -> str:
-    where = "killAllSessions.killAllSessions"
+    where = "KillAllSessionsUser"
     if not is_document(item):
         raise _wrong_type(where, type_name(item), "object")
     fields = Fields(where, item, ("user", "db"), generic=False)
@@ -123,8 +148,11 @@ def _session(value: Any, connection: ConnectionState, where: str) -> SessionId:
         raise _wrong_type(f"{where}.id", type_name(chosen), "binData")
     if chosen.subtype != UUID_SUBTYPE or len(chosen) != 16:
         raise _wrong_type(f"{where}.id", f"binData subtype {chosen.subtype}", "UUID")
-    user = "" if connection.user is None else f"{connection.user}@{connection.user_database}"
-    return SessionId(uuid.UUID(bytes=bytes(chosen)), user)
+    return SessionId(uuid.UUID(bytes=bytes(chosen)), _owner(connection))
+
+
+def _owner(connection: ConnectionState) -> str:
+    return "" if connection.user is None else f"{connection.user}@{connection.user_database}"
 
 
 def _wrong_type(name: str, found: str, expected: str) -> CommandError:

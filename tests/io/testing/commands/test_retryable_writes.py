@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 
 import pytest
 from bson import Int64
@@ -16,7 +17,7 @@ from aiomongo_tls.testing.deployment.cluster_clock import ClusterClock
 from aiomongo_tls.testing.deployment.membership import MemberKind, Membership
 from aiomongo_tls.testing.deployment.node import Mongos, Node, Standalone
 from aiomongo_tls.testing.fail_points import FailPoints
-from aiomongo_tls.testing.retryable_writes import LIMIT, RetryableWrites, SessionId
+from aiomongo_tls.testing.sessions import LIMIT, RetryableWrite, SessionId, Sessions
 
 Run = Callable[..., dict[str, Any]]
 
@@ -194,17 +195,21 @@ def test_what_cannot_have_a_number(run: Run, document: dict[str, Any], code: int
 
 def test_only_the_latest_sessions_are_kept() -> None:
     """A server can run for days."""
-    from uuid import UUID
+    sessions = Sessions()
 
-    writes = RetryableWrites()
-    first = writes.begin(SessionId(UUID(int=0), ""), 1)
-    first.results[0] = ("insert", 1)
+    def write(number: int) -> RetryableWrite:
+        session = SessionId(UUID(int=number), "")
+        sessions.use(session, datetime.now(UTC))
+        return sessions.begin(session, 1)
+
+    first = write(0)
     for number in range(1, LIMIT):
-        writes.begin(SessionId(UUID(int=number), ""), 1)
-    assert writes.begin(SessionId(UUID(int=0), ""), 1) is first
-    writes.begin(SessionId(UUID(int=LIMIT), ""), 1)
-    assert writes.begin(SessionId(UUID(int=0), ""), 1) is first
-    assert writes.begin(SessionId(UUID(int=1), ""), 0).number == 0
+        write(number)
+    assert write(0) is first
+    write(LIMIT)
+    assert write(0) is first
+    assert len(list(sessions)) == LIMIT
+    assert SessionId(UUID(int=1), "") not in dict(sessions)
 
 
 # Fail points

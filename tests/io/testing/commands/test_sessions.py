@@ -95,3 +95,26 @@ def test_starting_and_ending(run: Run) -> None:
     assert first != second
     assert run({"endSessions": [first, second]}) == run({"refreshSessions": [first]}) == {"ok": 1.0}
     assert run({"endSessions": first})["code"] == 14
+
+
+def listed(run: Run, *stages: dict[str, Any], **argument: Any) -> list[dict[str, Any]]:
+    pipeline = [{"$listLocalSessions": argument}, *stages]
+    found: list[dict[str, Any]] = run({"aggregate": 1, "pipeline": pipeline, "cursor": {}}, "admin")["cursor"][
+        "firstBatch"
+    ]
+    return found
+
+
+def test_sessions_are_listed(run: Run, connection: ConnectionState) -> None:
+    """Those of the user, by user, or all; further stages work on them."""
+    assert listed(run) == []
+    run({"ping": 1, "lsid": MINE})
+    connection.user, connection.user_database = "ada", "admin"
+    for session in (MINE, OTHER):
+        run({"ping": 1, "lsid": session})
+    assert [entry["_id"]["id"] for entry in listed(run)] == [MINE["id"], OTHER["id"]]
+    assert len(listed(run, allUsers=True)) == 3
+    assert listed(run, users=[{"user": "grace", "db": "admin"}]) == []
+    assert listed(run, {"$limit": 1}, {"$addFields": {"a": 1}}, {"$project": {"_id": 0, "a": 1}}) == [{"a": 1}]
+    assert run({"aggregate": "users", "pipeline": [{"$listLocalSessions": {}}], "cursor": {}})["code"] == 238
+    assert run({"aggregate": 1, "pipeline": [{"$listLocalSessions": 1}], "cursor": {}})["code"] == 14

@@ -1,4 +1,4 @@
-"""What retryable writes have done, so that none is applied twice. Specification: retryable-writes.
+"""The sessions of clients, and what their retryable writes have done. Specification: driver-sessions, retryable-writes.
 
 The record belongs to the data: servers that share a store share it, and a write that one primary carried out is known
 to the next one. As on a real server a session has one write at a time: a new transaction number ends the old one, and
@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
-from uuid import UUID
 
 from aiomongo_tls.testing.failures import CommandError, ErrorCode
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    import datetime
+    from collections.abc import Iterator
+    from uuid import UUID
 
 LIMIT = 10_000
 """Sessions that are remembered; of more than these the longest unused are forgotten."""
@@ -25,7 +26,7 @@ class SessionId(NamedTuple):
 
     Args:
         id: what the client chose.
-        user: whose it is, `name@database`; empty without access control.
+        user: whose it is, `name@database`; empty if nobody is logged in.
     """
 
     id: UUID
@@ -48,36 +49,58 @@ class RetryableWrite:
     results: dict[int, Any] = field(default_factory=dict[int, Any])
 
 
-class RetryableWrites:
-    """The latest retryable write of each session. One thread at a time."""
+@dataclass(slots=True)
+class Session:
+    """What is known of one session.
+
+    Args:
+        last_use: when its last command came.
+        write: its latest retryable write.
+    """
+
+    last_use: datetime.datetime
+    write: RetryableWrite | None = None
+
+
+class Sessions:
+    """The sessions that were used. One thread at a time."""
 
     def __init__(self) -> None:
-        self._latest: dict[SessionId, RetryableWrite] = {}
+        self._sessions: dict[SessionId, Session] = {}
+
+    def __iter__(self) -> Iterator[tuple[SessionId, Session]]:
+        return iter(self._sessions.items())
+
+    def use(self, session: SessionId, now: datetime.datetime) -> None:
+        """Take note of a command in a session.
+
+        Args:
+            session: the session.
+            now: the present time.
+        """
+        known = self._sessions.pop(session, None) or Session(now)
+        known.last_use = now
+        self._sessions[session] = known
+        if len(self._sessions) > LIMIT:
+            del self._sessions[next(iter(self._sessions))]
 
     def begin(self, session: SessionId, number: int) -> RetryableWrite:
         """The write of this number, begun or gone on with.
 
         Args:
-            session: who writes.
+            session: who writes; it is in use.
             number: the `txnNumber`.
 
         Raises:
             CommandError: 225, the session has gone on to a newer number.
         """
-        latest = self._latest.pop(session, None)
-        write = latest if latest is not None and latest.number >= number else RetryableWrite(number)
-        self._latest[session] = write
-        if len(self._latest) > LIMIT:
-            del self._latest[next(iter(self._latest))]
-        if write.number > number:
+        known = self._sessions[session]
+        if known.write is None or known.write.number < number:
+            known.write = RetryableWrite(number)
+        if known.write.number > number:
             raise CommandError(
                 ErrorCode.TransactionTooOld,
                 f"Retryable write with txnNumber {number} is prohibited on session {session} because a newer "
-                f"retryable write with txnNumber {write.number} has already started on this session.",
+                f"retryable write with txnNumber {known.write.number} has already started on this session.",
             )
-        return write
-
-    def forget(self, sessions: Iterable[SessionId]) -> None:
-        """Forget sessions that have ended."""
-        for session in sessions:
-            self._latest.pop(session, None)
+        return known.write
