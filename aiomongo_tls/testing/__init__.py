@@ -40,17 +40,21 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from aiomongo_tls.testing.certs import Certificate, CertKit
+    from aiomongo_tls.testing.deployment.replica_set import ReplicaSet
+    from aiomongo_tls.testing.deployment.sharded_cluster import ShardedCluster
     from aiomongo_tls.testing.recording import RecordedCommand
     from aiomongo_tls.testing.server import MongoTestServer
     from aiomongo_tls.testing.users import User
 
-__all__ = ["CertKit", "Certificate", "MongoTestServer", "RecordedCommand", "User"]
+__all__ = ["CertKit", "Certificate", "MongoTestServer", "RecordedCommand", "ReplicaSet", "ShardedCluster", "User"]
 
 _HOMES = {
     "CertKit": "aiomongo_tls.testing.certs",
     "Certificate": "aiomongo_tls.testing.certs",
     "MongoTestServer": "aiomongo_tls.testing.server",
     "RecordedCommand": "aiomongo_tls.testing.recording",
+    "ReplicaSet": "aiomongo_tls.testing.deployment.replica_set",
+    "ShardedCluster": "aiomongo_tls.testing.deployment.sharded_cluster",
     "User": "aiomongo_tls.testing.users",
 }
 _EXTRA = {"trustme", "cryptography"}

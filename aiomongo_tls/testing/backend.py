@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 from aiomongo_tls.testing.commands.awaiting import waiting_time
 from aiomongo_tls.testing.commands.dispatch import COMMANDS, answer, refused
 from aiomongo_tls.testing.commands.request import ConnectionState, Request, ServerState
+from aiomongo_tls.testing.cursors import Cursors
 from aiomongo_tls.testing.deployment.node import Node, Placement
 from aiomongo_tls.testing.fail_points import FailPoints
 from aiomongo_tls.testing.failures import CommandError, ErrorCode
@@ -51,6 +52,11 @@ class Backend:
         self.fail_points.turn_off()
         self.log.clear()
         self.failed_handshakes.clear()
+
+    def forget_cursors(self) -> None:
+        """Close every cursor, as the end of a process does."""
+        with self._lock:
+            self._state.cursors = Cursors()
 
     def with_state(self, function: Callable[[ServerState], T]) -> T:
         """Look at data and users, or change them, while no command runs."""

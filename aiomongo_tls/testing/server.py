@@ -7,20 +7,17 @@ plugin.
 
 from __future__ import annotations
 
-import threading
-from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final, Self, Unpack
-from urllib.parse import quote
+from typing import TYPE_CHECKING, Any, Self, Unpack
 
 from aiomongo_tls.address import ServerAddress
 from aiomongo_tls.testing.backend import Backend
-from aiomongo_tls.testing.commands.request import ConnectionState, ServerState
-from aiomongo_tls.testing.deployment.node import Standalone
+from aiomongo_tls.testing.deployment.access import DEFAULT, Access, Default
+from aiomongo_tls.testing.deployment.alone import Topology, seat_alone
+from aiomongo_tls.testing.deployment.seat import Seat, Shared
 from aiomongo_tls.testing.fail_points import ActiveFailPoint
 from aiomongo_tls.testing.failures import CommandError
 from aiomongo_tls.testing.listener import Listener, Stall
-from aiomongo_tls.testing.tls_context import MODES, TLSMode, server_context
-from aiomongo_tls.testing.users import User, Users
+from aiomongo_tls.testing.tls_context import TLSMode, server_context
 
 if TYPE_CHECKING:
     import ssl
@@ -33,21 +30,14 @@ if TYPE_CHECKING:
     from aiomongo_tls.client.connecting import Connecting
     from aiomongo_tls.core.uri.keywords import ConnectOptions
     from aiomongo_tls.testing.certs import Certificate, CertKit
+    from aiomongo_tls.testing.commands.request import ConnectionState, ServerState
     from aiomongo_tls.testing.recording import RecordedCommand
     from aiomongo_tls.testing.scenario import Rule
-
-
-class _Default:
-    def __repr__(self) -> str:
-        return "<the server's own client certificate>"
-
-
-DEFAULT: Final = _Default()
-"""Stands for the certificate of the server's first user, or one beside a user with a password."""
+    from aiomongo_tls.testing.users import User
 
 
 class MongoTestServer:
-    """A MongoDB server (standalone, wire version 21) for tests, with TLS, MONGODB-X509 and SCRAM as mongod has them.
+    """A MongoDB server (wire version 21) for tests, with TLS, MONGODB-X509 and SCRAM as mongod has them.
 
         with MongoTestServer() as server, pymongo.MongoClient(server.uri()) as client: ...
 
@@ -55,6 +45,8 @@ class MongoTestServer:
             async with server.connect(client=ada) as client: ...
 
         with MongoTestServer(users=[User("ada", "secret")], tls="off") as server: ...
+
+    Several servers that belong together are `ReplicaSet` and `ShardedCluster`.
 
     Args:
         ca: where certificates come from: a `CertKit`, a trustme authority, or None for a new one. Only clients with a
@@ -69,9 +61,13 @@ class MongoTestServer:
         port: the port to listen on; 0 for a free one, which it keeps when it is stopped and started again.
         minimum_version: the oldest version of TLS to speak.
         maximum_version: the newest.
+        topology: what it is: `standalone`, the only member of the replica set `rs0` (`replica_set`), a `mongos`, or a
+            service behind a load balancer (`load_balanced`), which lets in only clients that say `loadBalanced=true`.
+        seat: its place in a deployment, where `ReplicaSet` or `ShardedCluster` makes it. Then `ca`, `users`, `tls` and
+            `topology` are those of the deployment.
 
     Raises:
-        ValueError: `tls` is none of the three, or a user is not spelled as MongoDB spells it.
+        ValueError: `tls` or `topology` is none of those, or a user is not spelled as MongoDB spells it.
     """
 
     def __init__(
@@ -85,17 +81,16 @@ class MongoTestServer:
         port: int = 0,
         minimum_version: ssl.TLSVersion | None = None,
         maximum_version: ssl.TLSVersion | None = None,
+        topology: Topology = "standalone",
+        seat: Seat | None = None,
     ) -> None:
-        if tls not in MODES:
-            raise ValueError(f"tls={tls!r}: choose one of {', '.join(MODES)}")
-        self.tls: TLSMode = tls
-        self._ca = ca
+        self._seat = seat_alone(topology, Shared(Access(ca, users, tls))) if seat is None else seat
+        self._access = self._seat.shared.access
         self._certificate = certificate
         self._versions = (minimum_version, maximum_version)
-        self._users = None if users is None else list(users)
-        self._backend = Backend(self._new_state, Standalone(), threading.RLock())
+        self._backend = Backend(self._seat.shared.state, self._seat.node, self._seat.shared.lock)
         self._listener = Listener(host, port, self._backend)
-        self._backend.node.on_change = self._listener.notify
+        self._seat.node.on_change = self._listener.notify
 
     # Life
 
@@ -109,14 +104,58 @@ class MongoTestServer:
             if self.tls != "off":
                 self._listener.context = self._context()
             self._listener.start()
+            with self._seat.shared.lock:
+                self._seat.node.started(self.address)
+            if self._seat.elections is not None:
+                self._seat.elections.begin()
         return self
 
     def stop(self) -> None:
         """End it: no thread, no socket and no connection is left. The data stay, and so does the port for `start()`."""
-        self._listener.stop()
+        self._end(crash=False)
+
+    def kill(self) -> None:
+        """End it as a crash does: connections are reset, what was being carried out is lost. `start()` brings it back.
+
+        What a client has been told is kept, as by a server with a journal; cursors are gone.
+        """
+        self._end(crash=True)
+
+    def _end(self, *, crash: bool) -> None:
+        if not self._listener.is_running:
+            return
+        if self._seat.elections is not None:
+            self._seat.elections.end()
+        self._listener.stop(crash=crash)
+        with self._seat.shared.lock:
+            self._seat.node.stopped()
+        self._backend.forget_cursors()
+
+    def partition(self) -> None:
+        """Cut it off: it reads, answers and accepts nothing, and the other members of its set do not see it.
+
+        Connections stay open and hang, those that clients open meanwhile too: the kernel completes them, as routers
+        that drop packets would not, and there the server is silent. A primary becomes a secondary.
+        """
+        if self._listener.is_running:
+            self._listener.cut_off()
+            with self._seat.shared.lock:
+                self._seat.node.isolated()
+
+    def heal(self) -> None:
+        """End `partition()`. What was sent meanwhile arrives now, late as it is, and is answered."""
+        if self._listener.is_running:
+            with self._seat.shared.lock:
+                self._seat.node.healed()
+            self._listener.reconnect()
 
     def reset(self) -> None:
-        """Begin afresh on the same port: data, users, fail points, script and log as made, and no connection open."""
+        """Begin afresh on the same port: data, users, fail points, script and log as made, and no connection open.
+
+        Data and users of a deployment are the deployment's to reset.
+        """
+        if self._seat.is_alone:
+            self._seat.shared.renew()
         self._listener.call(self._start_afresh)
 
     def _start_afresh(self) -> None:
@@ -147,14 +186,19 @@ class MongoTestServer:
     # How to reach it
 
     @property
+    def tls(self) -> TLSMode:
+        """How TLS is spoken."""
+        return self._access.tls
+
+    @property
     def address(self) -> ServerAddress:
         """Where it listens. The port is 0 before the first start if it was not chosen."""
-        return ServerAddress(self._listener.host, self._listener.port)
+        return ServerAddress(self._seat.name or self._listener.host, self._listener.port)
 
     def uri(
         self,
         *,
-        client: Certificate | _Default | None = DEFAULT,
+        client: Certificate | Default | None = DEFAULT,
         user: User | None = None,
         database: str = "",
         **options: Any,
@@ -171,43 +215,19 @@ class MongoTestServer:
             database: the default database in it.
             **options: URI options that are added or replace the ones it would have; None leaves one out.
         """
-        is_default = isinstance(client, _Default)
-        if user is None and is_default:
-            user = self._first_user
-        certificate = self._default_certificate(user) if isinstance(client, _Default) else client
-        found: dict[str, Any] = {}
-        userinfo = ""
-        if self.tls != "off":
-            found |= {"tls": True, "tlsCAFile": self.certificate.ca_path}
-            if certificate is not None:
-                found |= {"tlsCertificateKeyFile": certificate.path}
-                if user is None:
-                    found["authMechanism"] = "MONGODB-X509"
-                if certificate.password is not None:
-                    found["tlsCertificateKeyFilePassword"] = certificate.password
-        if user is not None and user.password is not None:
-            userinfo = f"{quote(user.name, safe='')}:{quote(user.password, safe='')}@"
-            found["authSource"] = user.database
-        found |= options
-        query = "&".join(f"{name}={_spelled(value)}" for name, value in found.items() if value is not None)
-        return f"mongodb://{userinfo}{self.address}/{quote(database, safe='')}" + (f"?{query}" if query else "")
-
-    @property
-    def _first_user(self) -> User | None:
-        """The first user, if that one has a password."""
-        first = self._users[0] if self._users else None
-        return first if isinstance(first, User) and first.password is not None else None
-
-    def _default_certificate(self, user: User | None) -> Certificate | None:
-        if user is not None and self.tls != "require_client":
-            return None
-        certificate = self.client_certificate
-        return self.certs.client("tester") if certificate is None and user is not None else certificate
+        return self._access.uri(
+            [self.address],
+            {**self._seat.uri_options, **options},
+            client=client,
+            user=user,
+            database=database,
+            ca_path="" if self.tls == "off" else self.certificate.ca_path,
+        )
 
     def connect(
         self,
         *,
-        client: Certificate | _Default | None = DEFAULT,
+        client: Certificate | Default | None = DEFAULT,
         user: User | None = None,
         **options: Unpack[ConnectOptions],
     ) -> Connecting[AsyncClient[dict[str, Any]]]:
@@ -224,12 +244,10 @@ class MongoTestServer:
 
     # Certificates and users
 
-    @cached_property
+    @property
     def certs(self) -> CertKit:
         """The authority behind this server."""
-        from aiomongo_tls.testing.certs import CertKit
-
-        return self._ca if isinstance(self._ca, CertKit) else CertKit(self._ca)
+        return self._access.certs
 
     @property
     def certificate(self) -> Certificate:
@@ -238,12 +256,10 @@ class MongoTestServer:
             self._certificate = self.certs.server()
         return self._certificate
 
-    @cached_property
+    @property
     def client_certificate(self) -> Certificate | None:
         """The certificate that `uri()` uses by default: the first user's; None if users are only known by name."""
-        if self._users is None:
-            return self.certs.client("tester")
-        return next((user for user in self._users if not isinstance(user, str | User)), None)
+        return self._access.client_certificate
 
     def rotate(self, certificate: Certificate) -> None:
         """Present another certificate from now on; open connections stay as they are, as after `rotateCertificates`.
@@ -279,14 +295,6 @@ class MongoTestServer:
     def _context(self) -> ssl.SSLContext:
         minimum, maximum = self._versions
         return server_context(self.certificate, self.certs.ca_pem, mode=self.tls, minimum=minimum, maximum=maximum)
-
-    def _new_state(self) -> ServerState:
-        users: list[Certificate | User | str] = []
-        if self._users is not None:
-            users = list(self._users)
-        elif self.tls != "off" and self.client_certificate is not None:
-            users = [self.client_certificate]
-        return ServerState(users=Users(users), access_control=bool(users))
 
     # What a test scripts and reads
 
@@ -365,9 +373,3 @@ class MongoTestServer:
     def failed_handshakes(self) -> list[Exception]:
         """Why TLS handshakes failed, as the server saw it, oldest first."""
         return list(self._backend.failed_handshakes)
-
-
-def _spelled(value: Any) -> str:
-    if isinstance(value, bool):
-        return str(value).lower()
-    return quote(str(value), safe="/:")
