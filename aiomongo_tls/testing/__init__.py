@@ -10,7 +10,9 @@ What lives where
 - `server`: `MongoTestServer`, the face to the user: a thread with an event loop of its own, plain thread-safe methods.
 - `listener`, `peer`, `stalling`, `tls_context`: the half of it that lives on that loop: sockets, TLS, connections.
 - `backend`: what stands behind all connections: state, script, log, and the lock around them.
-- `scenario`, `recording`: what a test scripts beforehand and reads afterwards.
+- `scenario`, `recording`: what a test scripts beforehand and reads afterwards. `fail_points`: what a client scripts, by
+  `configureFailPoint`.
+- `sessions`: the sessions of clients, and what their retryable writes have done; kept with the data.
 - `users`, `roles`: who may log in, by certificate or password, and do what. `scram`: the server's half of SCRAM.
 - `commands/`, `cursors`: the answers. A command is a plain function from a request to a reply; it knows no sockets.
 - `data/`, `store`: documents, behind a narrow interface. Why mongomock is only a part of it stands in `data/__init__`.

@@ -111,7 +111,10 @@ class MongoTestServer:
         return self
 
     def stop(self) -> None:
-        """End it: no thread, no socket and no connection is left. The data stay, and so does the port for `start()`."""
+        """End it: no thread, no socket, no connection and no fail point is left.
+
+        The data stay, and so does the port for `start()`.
+        """
         self._end(crash=False)
 
     def kill(self) -> None:
@@ -130,6 +133,8 @@ class MongoTestServer:
         with self._seat.shared.lock:
             self._seat.node.stopped()
         self._backend.forget_cursors()
+        # They belong to the process.
+        self._backend.fail_points.turn_off()
 
     def partition(self) -> None:
         """Cut it off: it reads, answers and accepts nothing, and the other members of its set do not see it.

@@ -12,7 +12,7 @@ from pymongo import DeleteOne, InsertOne, UpdateOne, common
 from pymongo.collection import Collection
 from pymongo.errors import AutoReconnect, BulkWriteError, OperationFailure, PyMongoError, WriteConcernError
 
-from aiomongo_tls.testing import MongoTestServer, RecordedCommand
+from aiomongo_tls.testing import MongoTestServer, RecordedCommand, ReplicaSet
 
 Users = Collection[dict[str, Any]]
 Documents = list[dict[str, Any]]
@@ -327,3 +327,54 @@ async def test_the_async_client_retries(async_users: Any, primary: MongoTestServ
     await admin.command("configureFailPoint", "failCommand", mode={"times": 1}, data=data)
     assert await async_users.find_one() == {"_id": 1, "x": 1}
     assert [len(primary.commands_named(name)) for name in ("insert", "update", "find")] == [2, 2, 2]
+
+
+@pytest.fixture
+def replica_set() -> Iterator[ReplicaSet]:
+    with ReplicaSet(members=3, users=[], tls="off") as members:
+        yield members
+
+
+def test_a_new_primary_knows_what_was_written(replica_set: ReplicaSet) -> None:
+    """A write that the old primary carried out is not done again by the new one."""
+    old, new = replica_set.primary, replica_set.secondaries[0]
+    assert old is not None
+    write = {"insert": "users", "documents": [{"_id": 1}], "txnNumber": Int64(1)}
+    with pymongo.MongoClient[dict[str, Any]](replica_set.uri()) as client, client.start_session() as session:
+        assert "retriedStmtIds" not in client.app.command(write, session=session)
+        replica_set.elect(new)
+        # The first command after it may still find the old primary.
+        client.app.users.count_documents({}, session=session)
+        reply = client.app.command(write, session=session)
+        assert (reply["n"], reply["retriedStmtIds"]) == (1, [0])
+    assert [len(server.commands_named("insert")) for server in (old, new)] == [1, 1]
+
+
+def test_a_fail_point_belongs_to_one_member(replica_set: ReplicaSet) -> None:
+    """One that makes the primary refuse everything does not follow it into the next term."""
+    primary, secondary = replica_set.primary, replica_set.secondaries[0]
+    assert primary is not None
+    with (
+        pymongo.MongoClient[dict[str, Any]](replica_set.uri(), retryWrites=False) as client,
+        primary.fail_point(failCommands=["insert"], errorCode=8),
+    ):
+        with pytest.raises(OperationFailure):
+            client.app.users.insert_one({})
+        replica_set.elect(secondary)
+        client.app.users.count_documents({})
+        client.app.users.insert_one({})
+
+
+def test_an_error_of_a_fail_point_is_old_news(replica_set: ReplicaSet) -> None:
+    """It has the topologyVersion of hello, so that a client does not take the primary for gone, and goes on at once."""
+    primary = replica_set.primary
+    assert primary is not None
+    with pymongo.MongoClient[dict[str, Any]](replica_set.uri(), retryWrites=False) as client:
+        client.app.users.insert_one({})
+        with primary.fail_point(mode={"times": 1}, failCommands=["insert"], errorCode=10107):
+            with pytest.raises(AutoReconnect) as caught:
+                client.app.users.insert_one({})
+            version = client.admin.command("hello")["topologyVersion"]
+            assert isinstance(caught.value.details, dict)
+            assert caught.value.details["topologyVersion"] == version
+            assert client.topology_description.has_writable_server()

@@ -225,9 +225,12 @@ def test_a_fail_point_for_a_test(server: MongoTestServer) -> None:
 
 
 def test_a_reset_turns_fail_points_off(server: MongoTestServer) -> None:
-    """And so does `off()`."""
+    """And so do `off()`, and the end of the server, which they belong to."""
     server.fail_point(failCommands=["ping"], errorCode=8)
     server.reset()
+    server.fail_point(failCommands=["hello", "isMaster"], errorCode=8)
+    server.stop()
+    server.start()
     with client_of(server) as client:
         client.admin.command("ping")
         point = server.fail_point(failCommands=["ping"], errorCode=8)
