@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from aiomongo_tls.core.sdam.schedule import Backoff
 from aiomongo_tls.pool.keeper import Keeper
 
 
@@ -45,8 +44,7 @@ class Clock:
 
 
 def keeper_of(clock: Clock, looks: list[float]) -> Keeper:
-    backoff = Backoff(1, 4, lambda: 1.0)
-    return Keeper(lambda: looks.append(clock.now), call_at=clock.call_at, clock=lambda: clock.now, backoff=backoff)
+    return Keeper(lambda: looks.append(clock.now), call_at=clock.call_at)
 
 
 def test_the_earliest_look_counts() -> None:
@@ -65,19 +63,6 @@ def test_the_earliest_look_counts() -> None:
     assert clock.due == []
 
 
-def test_failures_are_followed_by_longer_and_longer_pauses() -> None:
-    """Until one attempt succeeds."""
-    clock, looks = Clock(), list[float]()
-    keeper = keeper_of(clock, looks)
-    for at in (1, 3, 7, 11):
-        keeper.failed()
-        assert clock.due == [at]
-        clock.fire()
-    keeper.succeeded()
-    keeper.failed()
-    assert clock.due == [12]
-
-
 def test_a_stopped_keeper_looks_no_more() -> None:
     """Nor does it take new wishes."""
     clock, looks = Clock(), list[float]()
@@ -85,5 +70,4 @@ def test_a_stopped_keeper_looks_no_more() -> None:
     keeper.look_at(10)
     keeper.stop()
     keeper.look_at(20)
-    keeper.failed()
     assert clock.due == []

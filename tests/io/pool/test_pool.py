@@ -5,22 +5,24 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import logging
-from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
+from counts import counts
+from openers import Opener
 
 from aiomongo_tls.address import ServerAddress
 from aiomongo_tls.core.options.pool_options import PoolOptions
 from aiomongo_tls.core.pool.key import PoolKey
-from aiomongo_tls.core.pool.slots import Counts
-from aiomongo_tls.core.sdam.schedule import Backoff
+from aiomongo_tls.core.pool.status import Counts, PoolState, PoolStatus
 from aiomongo_tls.deadline import NEVER, Deadline
 from aiomongo_tls.errors import (
     AuthenticationFailed,
     AutoReconnect,
+    InvalidOperation,
     NetworkTimeout,
     Phase,
+    PoolClearedError,
     PoolClosedError,
     TLSHandshakeTimeout,
     WaitQueueTimeoutError,
@@ -29,62 +31,6 @@ from aiomongo_tls.net.connection import Connection
 from aiomongo_tls.pool.pool import Pool
 
 ADDRESS = ServerAddress("db.example.net")
-
-
-class Opener:
-    """Plays the establisher: each attempt ends when the test says so, or at once."""
-
-    def __init__(self) -> None:
-        self.at_once = True
-        self.gates: dict[int, asyncio.Future[None]] = {}
-        self.cancelled: list[int] = []
-        self.changed = asyncio.Event()
-
-    async def establish(self, connection: Connection) -> None:
-        gate = self.gates[connection.id] = asyncio.get_running_loop().create_future()
-        self.changed.set()
-        if self.at_once:
-            gate.set_result(None)
-        try:
-            await gate
-        except BaseException as exc:
-            if isinstance(exc, asyncio.CancelledError):
-                self.cancelled.append(connection.id)
-            connection.abort()
-            raise
-
-    async def attempts(self, count: int) -> None:
-        async with asyncio.timeout(5):
-            while len(self.gates) < count:
-                self.changed.clear()
-                await self.changed.wait()
-
-    def succeed(self, number: int) -> None:
-        self.gates[number].set_result(None)
-
-    def fail(self, number: int, error: Exception) -> None:
-        self.gates[number].set_exception(error)
-
-
-@pytest.fixture
-def opener() -> Opener:
-    return Opener()
-
-
-@pytest.fixture
-async def pools(opener: Opener) -> AsyncIterator[Callable[..., Pool]]:
-    """Make a pool that ends with the test."""
-    made: list[Pool] = []
-
-    def make(**options: Any) -> Pool:
-        backoff = Backoff(0.001, 0.001, lambda: 1.0)
-        made.append(Pool(PoolKey(ADDRESS), PoolOptions(**options), opener.establish, backoff=backoff))
-        return made[-1]
-
-    yield make
-    for pool in made:
-        pool.abort()
-        await pool.wait_closed()
 
 
 def soon(seconds: float = 0.02, option: str = "timeoutMS=20") -> Deadline:
@@ -101,11 +47,11 @@ async def test_a_connection_is_opened_used_and_used_again(pools: Any) -> None:
     pool = pools()
     assert pool.try_check_out() is None
     connection = await pool.check_out()
-    assert pool.status == Counts(idle=0, in_use=1, opening=0, waiting=0)
+    assert counts(pool) == Counts(in_use=1)
     assert pool.try_check_out() is None
     pool.check_in(connection)
     assert pool.try_check_out() is connection
-    assert repr(pool) == "<Pool db.example.net:27017 idle=0 in_use=1 opening=0 waiting=0>"
+    assert repr(pool) == "<Pool db.example.net:27017 ready idle=0 in_use=1 opening=0 waiting=0>"
 
 
 async def test_waiters_are_served_in_their_order(pools: Any) -> None:
@@ -125,7 +71,7 @@ async def test_waiters_are_served_in_their_order(pools: Any) -> None:
     pool.check_in(connection)
     await asyncio.gather(*tasks)
     assert order == ["a", "b", "c"]
-    assert pool.status == Counts(idle=1, in_use=0, opening=0, waiting=0)
+    assert counts(pool) == Counts(idle=1)
 
 
 async def test_a_crowd_is_served_in_its_order(pools: Any, opener: Opener) -> None:
@@ -143,7 +89,7 @@ async def test_a_crowd_is_served_in_its_order(pools: Any, opener: Opener) -> Non
         await asyncio.gather(*(use(number) for number in range(1000)))
     assert order == list(range(1000))
     assert len(opener.gates) == 2
-    assert pool.status == Counts(idle=2, in_use=0, opening=0, waiting=0)
+    assert counts(pool) == Counts(idle=2)
 
 
 async def test_attempts_run_in_an_empty_context_under_a_name(pools: Any, opener: Opener) -> None:
@@ -158,26 +104,50 @@ async def test_attempts_run_in_an_empty_context_under_a_name(pools: Any, opener:
         seen.append((variable.get(), task.get_name()))
 
     pool = Pool(PoolKey(ADDRESS), PoolOptions(), establish)
+    pool.ready()
     await pool.check_out()
     assert seen == [("nothing", "aiomongo_tls open connection 1 to db.example.net:27017")]
     pool.abort()
 
 
-async def test_a_failed_attempt_is_told_to_all_who_wait(pools: Any, opener: Opener) -> None:
-    """Each gets a copy of its own, with the cause; the next one to ask makes a fresh attempt."""
+async def test_a_failed_attempt_is_told_to_one_who_waits(pools: Any, opener: Opener) -> None:
+    """To the first in line, with the cause; the others are served by the next attempt."""
     pool = pools(max_connecting=1)
     opener.at_once = False
     tasks = [asyncio.create_task(pool.check_out()) for _ in range(3)]
     await opener.attempts(1)
     error = AuthenticationFailed("no", 18)
     error.__cause__ = OSError("cause")
+    opener.at_once = True
     opener.fail(1, error)
     results = await asyncio.gather(*tasks, return_exceptions=True)
+    assert type(results[0]) is AuthenticationFailed
+    assert results[0] is not error
+    assert isinstance(results[0].__cause__, OSError)
+    assert [connection.id for connection in results[1:]] == [2, 3]
+
+
+async def test_a_failed_attempt_that_clears_the_pool_is_told_to_all_who_wait(pools: Any, opener: Opener) -> None:
+    """The topology was told first; what made it clear the pool is what they all learn, each from a copy of its own."""
+    told: list[tuple[int, str, int]] = []
+
+    def on_fault(connection: Connection, error: Exception) -> None:
+        told.append((connection.id, str(error), pool.status.waiting))
+        pool.clear(error)
+
+    pool = pools(max_connecting=1, on_fault=on_fault)
+    opener.at_once = False
+    tasks = [asyncio.create_task(pool.check_out()) for _ in range(3)]
+    await opener.attempts(1)
+    opener.fail(1, AuthenticationFailed("no", 18))
+    results = await asyncio.gather(*tasks, return_exceptions=True)
+    assert told == [(1, "no (code 18) [authentication-failed]", 3)]
     assert [type(result) for result in results] == [AuthenticationFailed] * 3
     assert len({id(result) for result in results}) == 3
-    assert all(isinstance(result.__cause__, OSError) for result in results if isinstance(result, Exception))
-    opener.at_once = True
-    assert (await pool.check_out()).id == 2
+    assert counts(pool) == Counts()
+    with pytest.raises(PoolClearedError, match="its pool was cleared: no") as caught:
+        await pool.check_out()
+    assert type(caught.value.__cause__) is AuthenticationFailed
 
 
 async def test_a_failure_that_cannot_be_copied_is_told_all_the_same(pools: Any, opener: Opener) -> None:
@@ -187,14 +157,50 @@ async def test_a_failure_that_cannot_be_copied_is_told_all_the_same(pools: Any, 
         def __init__(self, one: int, two: int) -> None:
             super().__init__(f"{one} {two}")
 
-    pool = pools(max_connecting=1)
+    pool = pools()
     opener.at_once = False
-    tasks = [asyncio.create_task(pool.check_out()) for _ in range(2)]
+    task = asyncio.create_task(pool.check_out())
     await opener.attempts(1)
     opener.fail(1, Strange(1, 2))
     async with asyncio.timeout(5):
-        results = await asyncio.gather(*tasks, return_exceptions=True)
-    assert [type(result) for result in results] == [Strange] * 2
+        with pytest.raises(Strange):
+            await task
+
+
+async def test_who_waits_is_told_although_the_topology_stumbles(pools: Any, opener: Opener) -> None:
+    """A mistake in drawing conclusions from a fault is reported, and the operation has its error."""
+
+    def on_fault(connection: Connection, error: Exception) -> None:
+        raise ValueError("stumbled")
+
+    reported: list[Any] = []
+    asyncio.get_running_loop().set_exception_handler(lambda loop, context: reported.append(context["exception"]))
+    pool = pools(on_fault=on_fault)
+    opener.at_once = False
+    task = asyncio.create_task(pool.check_out())
+    await opener.attempts(1)
+    opener.fail(1, AutoReconnect("gone"))
+    async with asyncio.timeout(5):
+        with pytest.raises(AutoReconnect):
+            await task
+    assert [str(error) for error in reported] == ["stumbled"]
+
+
+@pytest.mark.parametrize(("phase", "labelled"), [(Phase.HELLO, True), (Phase.AUTH, False)])
+async def test_what_may_be_overload_is_labelled(pools: Any, opener: Opener, phase: Phase, labelled: bool) -> None:
+    """Before the topology is told of it, so that it leaves server and pool alone."""
+    told: list[Exception] = []
+    pool = pools(on_fault=lambda connection, error: told.append(error))
+    opener.at_once = False
+    task = asyncio.create_task(pool.check_out())
+    await opener.attempts(1)
+    opener.fail(1, AutoReconnect("gone", phase=phase))
+    with pytest.raises(AutoReconnect) as caught:
+        await task
+    for error in (told[0], caught.value):
+        assert isinstance(error, AutoReconnect)
+        assert error.has_error_label("SystemOverloadedError") is labelled
+        assert error.has_error_label("RetryableError") is labelled
 
 
 async def test_a_connection_lost_right_after_it_was_opened_is_a_failure(pools: Any, opener: Opener) -> None:
@@ -204,11 +210,12 @@ async def test_a_connection_lost_right_after_it_was_opened_is_a_failure(pools: A
     task = asyncio.create_task(pool.check_out())
     await opener.attempts(1)
     (connection,) = pool.attempts
+    connection.progress.enter(Phase.REQUEST)
     connection.stream_lost(None)
     opener.succeed(1)
     with pytest.raises(AutoReconnect, match="lost right after it was opened") as caught:
         await task
-    assert (caught.value.host, caught.value.phase) == (ADDRESS, Phase.HELLO)
+    assert (caught.value.host, caught.value.phase) == (ADDRESS, Phase.REQUEST)
     assert "the server closed the connection" in str(caught.value.__cause__)
 
 
@@ -222,7 +229,7 @@ async def test_an_attempt_outlives_the_operation_that_wanted_it(pools: Any, open
     assert pool.status.opening == 1
     opener.succeed(1)
     await turns()
-    assert pool.status == Counts(idle=1, in_use=0, opening=0, waiting=0)
+    assert counts(pool) == Counts(idle=1)
     assert (await pool.check_out()).id == 1
 
 
@@ -321,7 +328,7 @@ async def test_a_connection_lost_on_its_way_to_a_waiter_is_replaced(pools: Any) 
     pool.check_in(connection)
     connection.stream_lost(None)
     assert (await waiting).id == 2
-    assert pool.status == Counts(idle=0, in_use=1, opening=0, waiting=0)
+    assert counts(pool) == Counts(in_use=1)
 
 
 async def test_a_grant_to_a_cancelled_waiter_goes_to_the_next(pools: Any) -> None:
@@ -341,7 +348,7 @@ async def test_a_grant_to_a_cancelled_waiter_goes_to_the_next(pools: Any) -> Non
         assert await second is connection
         assert first.cancelled()
         pool.check_in(connection)
-        assert pool.status == Counts(idle=1, in_use=0, opening=0, waiting=0)
+        assert counts(pool) == Counts(idle=1)
 
 
 async def test_connections_that_are_idle_for_too_long_are_closed(pools: Any) -> None:
@@ -372,19 +379,18 @@ async def test_min_pool_size_is_kept_after_failures(
     pools: Any, opener: Opener, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The keeper tries again after a pause; one WARNING tells of the first failure, since nobody waits."""
-    pool = pools(min_pool_size=2)
-    connection = await pool.check_out()
     opener.at_once = False
-    await opener.attempts(2)
-    for number in (2, 3):
+    pool = pools(min_pool_size=2, max_connecting=1)
+    for number in (1, 2):
+        await opener.attempts(number)
         opener.fail(number, AutoReconnect("gone", host=ADDRESS))
-        await opener.attempts(number + 1)
-    opener.succeed(4)
+    for number in (3, 4):
+        await opener.attempts(number)
+        opener.succeed(number)
     await turns()
-    assert pool.status == Counts(idle=1, in_use=1, opening=0, waiting=0)
+    assert counts(pool) == Counts(idle=2)
     assert [(record.name, record.levelno) for record in caplog.records] == [("aiomongo_tls.pool", logging.WARNING)]
     assert "gone" in caplog.text
-    pool.check_in(connection)
 
 
 async def test_closing_ends_everything(pools: Any, opener: Opener) -> None:
@@ -432,3 +438,31 @@ async def test_a_connection_given_back_to_a_closed_pool_is_closed(pools: Any) ->
     pool.check_in(connection)
     assert not connection.is_usable
     assert pool.status.total == 0
+
+
+async def test_what_is_given_back_twice_is_refused(pools: Any) -> None:
+    """And a connection of another pool too: the books stay as they are, and so does the connection."""
+    pool, other = pools(), pools()
+    connection, foreign = await pool.check_out(), await other.check_out()
+    pool.check_in(connection)
+    for stray in (connection, foreign):
+        with pytest.raises(InvalidOperation, match="given back before, or belongs to another pool"):
+            pool.check_in(stray)
+        assert stray.is_usable
+    assert counts(pool) == Counts(idle=1)
+    assert (foreign.home, counts(other)) == (other, Counts(in_use=1))
+
+
+async def test_what_the_status_tells(pools: Any, opener: Opener) -> None:
+    """Everything that a client shows of a pool."""
+    pool = pools(max_pool_size=7)
+    await pool.check_out()
+    opener.at_once = False
+    waiting = asyncio.create_task(pool.check_out())
+    await opener.attempts(2)
+    assert pool.status == PoolStatus(
+        in_use=1, opening=1, waiting=1, max_pool_size=7, generation=0, state=PoolState.READY
+    )
+    assert pool.status.total == 2
+    assert pool.operation_count == 2
+    waiting.cancel()

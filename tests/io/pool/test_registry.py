@@ -117,7 +117,9 @@ async def pools_of(
             establisher = Establisher(
                 address=key.address, client={}, identity=identity, credential=key.credential, resolver=resolver_of()
             )
-            return Pool(key, PoolOptions(max_pool_size=2), establisher.establish)
+            pool = Pool(key, PoolOptions(max_pool_size=2), establisher.establish)
+            pool.ready()
+            return pool
 
         registry = PoolRegistry(make)
         try:
