@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
+from uuid import UUID
 
 from aiomongo_tls.testing.failures import CommandError, ErrorCode
 
 if TYPE_CHECKING:
     import datetime
     from collections.abc import Iterator
-    from uuid import UUID
 
 LIMIT = 10_000
 """Sessions that are remembered; of more than these the longest unused are forgotten."""
@@ -25,15 +25,15 @@ class SessionId(NamedTuple):
     """A session: two users never share one, even if their clients chose the same id.
 
     Args:
-        id: what the client chose.
+        id: what the client chose, the bytes of a UUID.
         user: whose it is, `name@database`; empty if nobody is logged in.
     """
 
-    id: UUID
+    id: bytes
     user: str
 
     def __str__(self) -> str:
-        return f"{self.id} - {self.user}" if self.user else str(self.id)
+        return str(UUID(bytes=self.id)) + (f" - {self.user}" if self.user else "")
 
 
 @dataclass(slots=True)

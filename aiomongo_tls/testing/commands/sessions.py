@@ -109,7 +109,7 @@ def listed(request: Request, argument: Any) -> Iterator[Document]:
         if fields.flag("allUsers") or session.user in users:
             digest = Binary(hashlib.sha256(session.user.encode()).digest())
             yield {
-                "_id": {"id": Binary(session.id.bytes, UUID_SUBTYPE), "uid": digest},
+                "_id": {"id": Binary(session.id, UUID_SUBTYPE), "uid": digest},
                 "lastUse": known.last_use,
             }
 
@@ -141,14 +141,16 @@ def _user(item: Any) -> str:
 def _session(value: Any, connection: ConnectionState, where: str) -> SessionId:
     if not is_document(value):
         raise _wrong_type(where, type_name(value), "object")
-    fields = Fields(where, value, ("id", "uid", "txnNumber", "txnUUID"), generic=False)
-    fields.refuse("uid", "txnNumber", "txnUUID")
-    chosen = fields.required("id")
+    chosen = value.get("id")
+    if len(value) != 1 or chosen is None:
+        fields = Fields(where, value, ("id", "uid", "txnNumber", "txnUUID"), generic=False)
+        fields.refuse("uid", "txnNumber", "txnUUID")
+        chosen = fields.required("id")
     if not isinstance(chosen, Binary):
         raise _wrong_type(f"{where}.id", type_name(chosen), "binData")
     if chosen.subtype != UUID_SUBTYPE or len(chosen) != 16:
         raise _wrong_type(f"{where}.id", f"binData subtype {chosen.subtype}", "UUID")
-    return SessionId(uuid.UUID(bytes=bytes(chosen)), _owner(connection))
+    return SessionId(bytes(chosen), _owner(connection))
 
 
 def _owner(connection: ConnectionState) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
-from uuid import UUID
 
 import pytest
 from bson import Int64
@@ -198,7 +197,7 @@ def test_only_the_latest_sessions_are_kept() -> None:
     sessions = Sessions()
 
     def write(number: int) -> RetryableWrite:
-        session = SessionId(UUID(int=number), "")
+        session = SessionId(number.to_bytes(16), "")
         sessions.use(session, datetime.now(UTC))
         return sessions.begin(session, 1)
 
@@ -209,7 +208,7 @@ def test_only_the_latest_sessions_are_kept() -> None:
     write(LIMIT)
     assert write(0) is first
     assert len(list(sessions)) == LIMIT
-    assert SessionId(UUID(int=1), "") not in dict(sessions)
+    assert SessionId((1).to_bytes(16), "") not in dict(sessions)
 
 
 # Fail points
