@@ -11,6 +11,10 @@ As on a real server, keys of `data` that nobody knows are ignored, values of a w
 configureFailPoint itself never fails. `data.baseBackoffMS`, which a real server takes from its parameter
 `externalClientBaseBackoffMS`, is this server's addition.
 
+Two differences are known. A command that waits is not carried out if its client has gone by then; a real server
+carries a write out. Documents of one insert come to `onPrimaryTransactionalWrite` one by one; to a real server those
+that it writes together are one.
+
 Why failCommand ends up as a `Rule`: what it does to a command is what a script does, only chosen by a client. The
 listener's thread must not sleep for `blockTimeMS`, and rules are where waiting already is.
 """

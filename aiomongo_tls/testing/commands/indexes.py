@@ -52,9 +52,7 @@ def list_indexes(request: Request) -> Document:
     options = Fields("listIndexes.cursor", fields.document("cursor"), ("batchSize",), generic=False)
     collection = _existing(request)
     definitions = map(bson.encode, collection.indexes)
-    return {
-        "cursor": request.open_cursor(collection.namespace, definitions, batch_size=options.whole("batchSize"))
-    }
+    return {"cursor": request.open_cursor(collection.namespace, definitions, batch_size=options.whole("batchSize"))}
 
 
 def drop_indexes(request: Request) -> Document:
