@@ -225,11 +225,10 @@ class Peer:
             seconds = None
             if command.name in _HELLO and act.failure is None:
                 seconds = self._backend.waiting_time(command)
-            answer = partial(self._answer, message, command, act)
             if seconds is None:
-                answer()
+                self._answer(message, command, act)
             else:
-                self._wait(seconds, message, command, answer, for_change=True)
+                self._wait(seconds, message, command, partial(self._answer, message, command, act), for_change=True)
         elif isinstance(act, Replies):
             self._reply(message, dict(act.document), command)
             if act.document.get("code") in STATE_CHANGES:

@@ -152,7 +152,7 @@ class Member(Node):
     def unmet(self, command: Document) -> Document | None:
         """Whether as many members have the write as its write concern asks for."""
         concern = write_concern(command)
-        nodes = concern.get("w", 1)
+        nodes: Any = concern.get("w", 1)
         data = [member for member in self.membership.members if member.kind is not MemberKind.ARBITER]
         if isinstance(nodes, str) and nodes != "majority":
             text = f"No write concern mode named '{nodes}' found in replica set configuration"

@@ -112,6 +112,16 @@ class ReplicaSet(Deployment):
         self._elections.end()
         super().stop()
 
+    def reset(self) -> None:
+        """Begin afresh on the same ports: everything up and connected, the first member primary, nobody frozen."""
+        super().reset()
+        with self._shared.lock:
+            first = self._membership.members[0]
+            for member in self._membership.members:
+                self._membership.freeze(member, 0)
+            if self._membership.primary is not first:
+                self._elections.elect(first)
+
     def __repr__(self) -> str:
         places = ", ".join(f"{member.address} {member.state.name}" for member in self._membership.members)
         return f"<ReplicaSet {self.name}: {places}>"
