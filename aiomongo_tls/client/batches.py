@@ -16,6 +16,7 @@ and no killCursors goes anywhere else. So `next()` and `close()` of one cursor m
 
 from __future__ import annotations
 
+import asyncio
 from abc import ABC, abstractmethod
 from collections import deque
 from copy import copy
@@ -61,8 +62,9 @@ class BatchCursor(ABC, Generic[DocumentType]):
         self._command: Command | None = None
         self._address: ServerAddress | None = None
         self._takes_comment = False
-        # Behind a load balancer, as long as the cursor is open.
+        # Behind a load balancer, as long as the cursor is open: its connection, and the loop of that.
         self._pinned: Connection | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._is_ended = False
         self._failure: BaseException | None = None
         self._retrieved = 0
@@ -174,7 +176,8 @@ class BatchCursor(ABC, Generic[DocumentType]):
             reply, connection = await self._executor.execute(
                 command, self._session, self._executor.deadline(), pins=True
             )
-            self._pinned = connection if connection.pinned is not None else None
+            if connection.pinned is not None:
+                self._pinned, self._loop = connection, asyncio.get_running_loop()
             self._address = connection.address
             description = connection.description
             self._takes_comment = description is not None and description.max_wire_version >= _COMMENT_ON_GET_MORE
@@ -263,7 +266,7 @@ class BatchCursor(ABC, Generic[DocumentType]):
         """What is open on the server."""
         if self._batch is None or not self._batch.cursor_id or self._address is None:
             return None
-        return OpenCursor(self._batch, self._address, self._pinned)
+        return OpenCursor(self._batch, self._address, self._pinned, self._loop)
 
     def _end(self) -> OpenCursor | None:
         """Marks the cursor as ended here; returns what is still open on the server."""

@@ -11,6 +11,7 @@ import uuid
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, overload
 
 from aiomongo_tls.client.client_commands import ClientCommands
+from aiomongo_tls.client.client_servers import ClientServers
 from aiomongo_tls.client.collection_changes import CollectionChanges
 from aiomongo_tls.client.collection_indexes import CollectionIndexes
 from aiomongo_tls.client.collection_reads import CollectionReads
@@ -18,7 +19,7 @@ from aiomongo_tls.client.collection_writes import CollectionWrites
 from aiomongo_tls.client.connecting import Connecting
 from aiomongo_tls.client.database_commands import DatabaseCommands
 from aiomongo_tls.client.executor import Executor
-from aiomongo_tls.client.not_here import NOT_HERE_PROPERTIES, refuse_session, refuses_what_is_not_here
+from aiomongo_tls.client.not_here import refuse_session, refuses_what_is_not_here
 from aiomongo_tls.client.settings import Settings
 from aiomongo_tls.core.commands.administration import create_document, with_concern
 from aiomongo_tls.core.commands.document_type import DocumentType, OtherDocumentType
@@ -408,7 +409,7 @@ class AsyncDatabase(DatabaseCommands[DocumentType]):
 
 
 @refuses_what_is_not_here
-class AsyncClient(ClientCommands, Generic[DocumentType]):
+class AsyncClient(ClientCommands, ClientServers, Generic[DocumentType]):
     """A client of a MongoDB server, for one event loop.
 
         async with AsyncClient.connect(uri) as client:
@@ -652,15 +653,12 @@ class AsyncClient(ClientCommands, Generic[DocumentType]):
     def __getattr__(self, name: str) -> AsyncDatabase[DocumentType]:
         return self[_attribute(self, name)]
 
-    def __dir__(self) -> list[str]:
-        # Reading these raises, and tools that look at everything (inspect, unittest.mock) would stumble over it.
-        return sorted({*super().__dir__()} - {*NOT_HERE_PROPERTIES["AsyncClient"]})
-
     def __reduce__(self) -> NoReturn:
         raise TypeError("a client cannot be pickled: it has connections and secrets; make one in the other process")
 
     def __repr__(self) -> str:
-        hosts = ",".join(str(seed) for seed in self._options.seeds)
+        srv = self._options.srv
+        hosts = srv.host if srv is not None else ",".join(str(seed) for seed in self._options.seeds)
         return f"AsyncClient({hosts!r}, tls={self._options.tls.enabled})"
 
 

@@ -32,19 +32,20 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
 from aiomongo_tls.client.ending import outlast
+from aiomongo_tls.client.late_reply import LateReply
 from aiomongo_tls.client.reaper import OpenCursor, Reaper
-from aiomongo_tls.client.running import running_loop
 from aiomongo_tls.client.timeout import block_deadline
 from aiomongo_tls.core.commands.command import Command
 from aiomongo_tls.core.commands.completion import complete
-from aiomongo_tls.core.commands.cursors import left_open
+from aiomongo_tls.core.commands.cursors import read_batch
 from aiomongo_tls.core.commands.decoding import DocumentsIn
 from aiomongo_tls.core.commands.outcome import error_of, failure_of, news_in
 from aiomongo_tls.core.commands.routing import output_preference
 from aiomongo_tls.core.options.read_preference import ReadPreference
 from aiomongo_tls.core.retry import NO_ATTEMPTS, Attempts, Failure, GiveUp, RetryPolicy, decide
-from aiomongo_tls.core.sdam.topology_description import TopologyDescription, TopologyType, initial
-from aiomongo_tls.core.sessions import ImplicitSession, ServerSession, ServerSessionPool
+from aiomongo_tls.core.sdam.topology_type import TopologyType
+from aiomongo_tls.core.server_type import ServerType
+from aiomongo_tls.core.sessions import ImplicitSession, ServerSessionPool
 from aiomongo_tls.deadline import NEVER, Deadline
 from aiomongo_tls.errors import (
     ConnectionFailure,
@@ -53,12 +54,15 @@ from aiomongo_tls.errors import (
     NetworkTimeout,
     Phase,
 )
+from aiomongo_tls.net.loops import running_loop
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from aiomongo_tls.address import ServerAddress
+    from aiomongo_tls.core.commands.cursors import Batch
     from aiomongo_tls.core.options.client_options import ClientOptions
+    from aiomongo_tls.core.sdam.topology_description import TopologyDescription
     from aiomongo_tls.core.wire.op_msg import DocumentSequence
     from aiomongo_tls.net.connection import Connection
     from aiomongo_tls.topology.topology import Topology
@@ -115,8 +119,7 @@ class Executor:
             overload_retargeting=options.enable_overload_retargeting,
         )
         self._is_load_balanced = options.load_balanced
-        is_load_balanced = options.load_balanced
-        self._single = initial(options.seeds, direct_connection=not is_load_balanced, load_balanced=is_load_balanced)
+        self._read_preference = options.read_preference
         # Whether there may be something open, so that forgetting to close it is worth a warning.
         self._is_used = False
         self._is_closed = False
@@ -137,8 +140,7 @@ class Executor:
     @property
     def description(self) -> TopologyDescription:
         """What is known of the deployment."""
-        found: object = self._topology.description
-        return found if isinstance(found, TopologyDescription) else self._single
+        return self._topology.description
 
     def deadline(self) -> Deadline:
         """The deadline of an operation that begins now."""
@@ -157,9 +159,8 @@ class Executor:
         """
         if self._is_closed:
             raise InvalidOperation("the client is closed")
-        running_loop()
         self._is_used = True
-        await self._topology.open(self.deadline())
+        await self._topology.open(self.deadline(), self._read_preference)
 
     async def run(self, command: Command, deadline: Deadline | None = None) -> Mapping[str, Any]:
         """Carry out a command in an implicit session of its own.
@@ -218,7 +219,7 @@ class Executor:
             body: bytes | None = None
             try:
                 if at is not None:
-                    connection = at.connection or await self._check_out_from(at.address, deadline)
+                    connection = await self._check_out_at(at, deadline)
                 else:
                     connection = topology.try_check_out(command.read_preference, attempts.deprioritized)
                     if connection is None:
@@ -256,9 +257,13 @@ class Executor:
             if what.delay:
                 await self._sleep(what.delay)
 
-    async def _check_out_from(self, address: ServerAddress, deadline: Deadline) -> Connection:
-        connection = self._topology.try_check_out_from(address)
-        return connection or await self._topology.check_out_from(address, deadline)
+    async def _check_out_at(self, cursor: OpenCursor, deadline: Deadline) -> Connection:
+        if cursor.connection is not None:
+            if cursor.loop is not running_loop():
+                raise InvalidOperation("this cursor's connection belongs to another event loop, on which it was opened")
+            return cursor.connection
+        connection = self._topology.try_check_out_from(cursor.address)
+        return connection or await self._topology.check_out_from(cursor.address, deadline)
 
     def _message(
         self, connection: Connection, command: Command, session: ImplicitSession, attempts: Attempts
@@ -346,31 +351,36 @@ class Executor:
 
     def _broken_off(self, connection: Connection, command: Command, session: ImplicitSession) -> None:
         """Sees to it that what a request leaves behind is used again when its late reply has come."""
-        taken = session.taken
         in_cursor = command.documents_in is DocumentsIn.CURSOR
         if not connection.is_usable or (self._is_load_balanced and in_cursor):
-            # Behind a load balancer only this connection leads to the cursor; closing it ends the cursor as well.
+            # Behind a load balancer only this connection leads to the cursor: it cannot be used for anything else.
             session.mark_dirty()
             return
-        if taken is not None:
-            taken.expect_late_reply()
-        opener = None if command.name == "getMore" else connection.address
-        connection.on_late_reply = partial(self._late_reply, taken, opener)
-        if connection.on_late_reply is not None and not connection.is_dirty:
-            # Nothing was sent.
-            connection.on_late_reply = None
-            if taken is not None:
-                taken.late_reply(came=True)
+        opens = None if command.name == "getMore" else partial(self._opened_late, connection.address)
+        LateReply(session.taken, opens).wait_at(connection)
 
-    def _late_reply(self, taken: ServerSession | None, opener: ServerAddress | None, reply: bytes | None) -> None:
-        if taken is not None:
-            taken.late_reply(came=reply is not None)
-        batch = left_open(reply) if reply is not None and opener is not None else None
-        if batch is not None and opener is not None and not self._is_closed:
-            self._reaper.note(OpenCursor(batch, opener))
+    def _opened_late(self, address: ServerAddress, batch: Batch) -> None:
+        if not self._is_closed:
+            self._reaper.note(OpenCursor(batch, address))
             self._reaper.work()
 
     # Server selection
+
+    async def find_writable(self) -> tuple[ServerAddress, ServerType]:
+        """Find the server that takes writes, and what it is. Waits for it.
+
+        Raises:
+            MongoError: there was none in time.
+        """
+        if self._is_closed:
+            raise InvalidOperation("the client is closed")
+        connection = self._topology.try_check_out()
+        if connection is None:
+            self._is_used = True
+            connection = await self._topology.check_out(self.deadline())
+        description = connection.description
+        self._topology.check_in(connection)
+        return connection.address, description.server_type if description is not None else ServerType.UNKNOWN
 
     async def preference_for_output(self, preference: ReadPreference) -> ReadPreference:
         """Where an aggregation that writes its result goes (server selection, "Aggregate with `$out` or `$merge`").
@@ -387,10 +397,8 @@ class Executor:
     # Cursors
 
     def _pin(self, connection: Connection, reply: Mapping[str, Any]) -> None:
-        cursor = reply.get("cursor")
-        if isinstance(cursor, dict) and cursor.get("id"):
+        if read_batch(reply).cursor_id:
             connection.pinned = CURSOR
-            self._reaper.belongs_to(asyncio.get_running_loop())
 
     def unpin(self, connection: Connection) -> None:
         """Give back a connection that a cursor was pinned to. Plain, on the client's loop.

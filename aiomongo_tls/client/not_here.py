@@ -1,6 +1,6 @@
 """PyMongo's methods that are not here yet: one table, and the refusal that it makes of each.
 
-At run time a missing method raises `NotImplementedError` when it is called (a property when it is read). Type checkers
+At run time a missing method raises `NotImplementedError` when it is called. Type checkers
 do not see the table: to them `collection.watch()` calls a collection named `watch`, which cannot be called, and that
 is the error they report.
 """
@@ -13,8 +13,6 @@ from typing import Any, NoReturn, TypeVar
 C = TypeVar("C", bound=type[Any])
 
 WHERE = 'see "What is here" in the README'
-
-_CLIENT_SEES_TOPOLOGY = "a view of the servers"
 
 NOT_HERE: Mapping[str, Mapping[str, str]] = {
     "AsyncClient": {
@@ -47,21 +45,11 @@ NOT_HERE: Mapping[str, Mapping[str, str]] = {
 }
 """Class -> method -> what it belongs to."""
 
-NOT_HERE_PROPERTIES: Mapping[str, Mapping[str, str]] = {
-    "AsyncClient": dict.fromkeys(
-        ("address", "arbiters", "is_mongos", "is_primary", "nodes", "primary", "secondaries", "topology_description"),
-        _CLIENT_SEES_TOPOLOGY,
-    ),
-}
-"""Class -> property -> what it belongs to."""
-
 
 def refuses_what_is_not_here(cls: C) -> C:
-    """Gives a class the methods and properties of the tables, each of which refuses."""
+    """Gives a class the methods of the table, each of which refuses."""
     for name, feature in NOT_HERE[cls.__name__].items():
         setattr(cls, name, _refusing(cls.__name__, name, feature))
-    for name, feature in NOT_HERE_PROPERTIES.get(cls.__name__, {}).items():
-        setattr(cls, name, property(_refusing(cls.__name__, name, feature)))
     return cls
 
 

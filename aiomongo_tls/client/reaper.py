@@ -43,6 +43,8 @@ class OpenCursor(NamedTuple):
     """The server."""
     connection: Connection | None = None
     """The connection that it is pinned to, behind a load balancer."""
+    loop: asyncio.AbstractEventLoop | None = None
+    """That connection's loop."""
 
 
 class Executing(Protocol):
@@ -80,7 +82,6 @@ class Reaper:
         self._executor = ref(executor)
         self._notes: deque[OpenCursor] = deque()
         self._task: asyncio.Task[None] | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
 
     @property
     def has_work(self) -> bool:
@@ -99,14 +100,10 @@ class Reaper:
             cursor: the cursor.
         """
         self._notes.append(cursor)
-        if cursor.connection is not None and self._loop is not None:
+        if cursor.loop is not None:
             # RuntimeError: the loop is closed, and the connection with it.
             with suppress(RuntimeError):
-                self._loop.call_soon_threadsafe(self.work)
-
-    def belongs_to(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Take note of the loop whose connections cursors are pinned to."""
-        self._loop = loop
+                cursor.loop.call_soon_threadsafe(self.work)
 
     def work(self) -> None:
         """Work off the notes in a task, if that is not under way. Plain, on the client's loop."""
@@ -152,13 +149,17 @@ class Reaper:
     def forget(self) -> None:
         """Drop everything: this is another process, and the cursors are the parent's."""
         self._notes.clear()
-        self._task = self._loop = None
+        self._task = None
 
     async def _work(self, executor: Executing) -> None:
         # A server that does not answer is not asked for the next cursor as well.
         silent: set[ServerAddress] = set()
+        loop = asyncio.get_running_loop()
         while self._notes:
             cursor = self._notes.popleft()
+            if cursor.loop not in (None, loop):
+                # Its connection has gone with the loop before.
+                continue
             session = ImplicitSession(executor.sessions)
             try:
                 if cursor.address not in silent:

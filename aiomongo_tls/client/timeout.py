@@ -6,8 +6,8 @@ from collections.abc import Generator
 from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 
-from aiomongo_tls.client.running import running_loop
 from aiomongo_tls.deadline import NEVER, Deadline
+from aiomongo_tls.net.loops import running_loop
 
 _block: ContextVar[Deadline | None] = ContextVar("aiomongo_tls_timeout", default=None)
 

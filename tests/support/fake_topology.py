@@ -179,8 +179,8 @@ class FakeTopology:
         self.sent.append(sent)
         return sent
 
-    async def open(self, deadline: Deadline = NEVER) -> None:
-        self.check_in(await self.check_out(deadline))
+    async def open(self, deadline: Deadline = NEVER, preference: ReadPreference | None = None) -> None:
+        self.check_in(await self.check_out(deadline, preference))
 
     def try_check_out(
         self, preference: ReadPreference | None = None, deprioritized: Collection[ServerAddress] = ()
