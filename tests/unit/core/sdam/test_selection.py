@@ -103,6 +103,16 @@ class TestStaleness:
         )
         assert [each.address for each in select(here, Secondary(max_staleness=90))] == [at("a"), at("b")]
 
+    def test_compared_with_secondaries(self) -> None:
+        """Without a primary the latest secondary is the measure, not a hidden member and not one that does not tell."""
+        here = topology(
+            TopologyType.REPLICA_SET_NO_PRIMARY,
+            server("a", ServerType.RS_SECONDARY, last_write_date=100.0),
+            server("b", ServerType.RS_OTHER, last_write_date=900.0),
+            server("c", ServerType.RS_SECONDARY),
+        )
+        assert [each.address for each in select(here, Secondary(max_staleness=90))] == [at("a")]
+
     @pytest.mark.parametrize(("limit", "heartbeat_frequency"), [(89, 10.0), (90, 80.001), (129, 120.0)])
     def test_limit_that_cannot_be_kept(self, limit: int, heartbeat_frequency: float) -> None:
         """The error names option, value and the least that is possible."""
