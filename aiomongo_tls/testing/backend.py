@@ -108,8 +108,9 @@ class Backend:
             The reply.
         """
         with self._lock:
-            command.outcome.carried_out = failure is None or failure.error is None
-            return answer(self._request(command, connection, failure))
+            reply = answer(self._request(command, connection, failure))
+            command.outcome.carried_out = reply["ok"] == 1.0
+            return reply
 
     def interrupt(self, command: RecordedCommand, connection: ConnectionState) -> Document:
         """The reply to a write that is broken off because its server is no primary any more."""

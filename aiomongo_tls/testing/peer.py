@@ -273,9 +273,10 @@ class Peer:
         except (DocumentTooLarge, BSONError, OverflowError) as exc:
             error = CommandError(ErrorCode.BSONObjectTooLarge, f"the reply cannot be sent: {exc}")
             data = self._wire.send_reply(message, bson.encode(error.reply()))
-        self.transport.write(data)
         if command is not None:
+            # Before the client can know, so that a test that has the reply finds it said here.
             command.outcome.answered = True
+        self.transport.write(data)
 
     def _close(self) -> None:
         if self.transport is not None:

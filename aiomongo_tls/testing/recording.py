@@ -19,7 +19,7 @@ class Outcome:
     """What became of a command.
 
     Args:
-        carried_out: whether it was carried out, with whatever result.
+        carried_out: whether it was carried out; not if it was refused or failed as a whole.
         answered: whether a reply was handed over to the connection; that it arrived nobody here can know.
     """
 
