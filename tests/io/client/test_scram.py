@@ -22,6 +22,7 @@ from aiomongo_tls import (
     timeout,
 )
 from aiomongo_tls.core.auth import scram_keys
+from aiomongo_tls.core.pool.status import PoolStatus
 from aiomongo_tls.testing import CertKit, MongoTestServer, RecordedCommand, User
 
 SECRET = "hunter2-pass"
@@ -173,8 +174,10 @@ async def test_nothing_secret_in_a_repr(server: MongoTestServer) -> None:
     async with server.connect(user=ADA) as client:
         await client.ping()
         topology = client._executor._topology
-        things = [client, client.app, topology, topology._pool, topology._computations, topology._options, server]
-        things += [server.commands, server.connections, topology._pool.key]
+        deployment = topology._life.deployment
+        (member,) = deployment.servers.values()
+        things = [client, client.app, topology, topology._life, deployment, member.pool, member.pool.key]
+        things += [topology.options, topology._life._computations, server, server.commands, server.connections]
         assert SECRET not in repr(things)
         await client.admin.command("createUser", "bob", pwd=SECRET, roles=[])
         assert SECRET not in repr(server.commands)
@@ -223,11 +226,10 @@ async def test_a_storm_computes_once_and_does_not_hold_the_loop(
         beating = asyncio.create_task(heartbeat())
         try:
             await asyncio.gather(*(client.app.users.find_one() for _ in range(100)))
-            pool = client._executor._topology._pool
             async with asyncio.timeout(20):
-                while pool.status.opening:  # noqa: ASYNC110
+                while status(client).opening:  # noqa: ASYNC110
                     await asyncio.sleep(0.001)
-            assert pool.status.idle == 100
+            assert status(client).idle == 100
         finally:
             beating.cancel()
             await client.close()
@@ -235,11 +237,17 @@ async def test_a_storm_computes_once_and_does_not_hold_the_loop(
     assert max(pauses) < duration / 2
 
 
+def status(client: Any) -> PoolStatus:
+    """What the connections of a client with one server are doing."""
+    (found,) = client.pool_status().values()
+    return found  # type: ignore[no-any-return]
+
+
 async def hang_up(server: MongoTestServer, client: Any) -> None:
     """The server ends every connection, and the client has noticed."""
     server.drop_connections()
     async with asyncio.timeout(5):
-        while client._executor._topology._pool.status.idle:  # noqa: ASYNC110
+        while status(client).idle:  # noqa: ASYNC110
             await asyncio.sleep(0.001)
 
 
@@ -324,7 +332,7 @@ async def test_refused_when_asked_again(server: MongoTestServer) -> None:
         with pytest.raises(AuthenticationFailed) as caught:
             await client.app.users.find_one()
         assert caught.value.reason == "bad-credentials"
-        assert client._executor._topology._pool.status.idle == 0
+        assert status(client).idle == 0
         server.add_user(ADA)
         assert await client.app.users.find_one() is None
 
@@ -337,7 +345,7 @@ async def test_too_slow_when_asked_again(server: MongoTestServer) -> None:
         server.on("saslStart").stays_silent().once()
         with pytest.raises(NetworkTimeout, match="authenticating"), timeout(0.1):
             await client.app.users.find_one()
-        assert client._executor._topology._pool.status.idle == 0
+        assert status(client).idle == 0
         assert await client.app.users.find_one() is None
 
 
