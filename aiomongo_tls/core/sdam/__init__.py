@@ -21,9 +21,9 @@ What lives here, from below:
   descriptions' own `has_readable_server()`, so that there is one answer to that question.
 - time: `rtt` and `schedule`.
 
-How decisions are carried out: description, pool and waiters in one step without an await in between, in the order
-"take over, clear or make ready the pool, publish the events, wake who waits". A pool is cleared only if the
-description was taken over (`Update.applied`): otherwise the news was old.
+How decisions are carried out: description, pool, events and waiters in one step without an await in between, the
+description first: a pool is cleared only after its server has become Unknown, and not at all if the description was
+not taken over (`Update.applied`), because then the news was old.
 
 Kept apart on purpose:
 
