@@ -42,7 +42,9 @@ def fingerprint(material: TLSMaterial, options: TLSOptions, environ: Mapping[str
         64 hex digits; for a context that the user supplied, a token that belongs to that object alone.
     """
     if options.ssl_context is not None:
-        return _token(options.ssl_context)
+        # What happens outside the context still tells connections apart: what was not asked about is not trusted by
+        # whoever wants it asked about.
+        return _token(options.ssl_context) + (f"/ocsp={options.ocsp}" if options.ocsp != "off" else "")
     digest = hashlib.sha256()
     for name, parts in _facts(material, options, environ):
         # Each part is itself digested, so that no two lists of parts run into the same bytes.
@@ -68,6 +70,7 @@ def _facts(
         "invalid-hostnames": options.allow_invalid_hostnames,
         "no-ocsp-endpoint": options.disable_ocsp_endpoint_check,
         "no-revocation": options.disable_certificate_revocation_check,
+        f"revocation-{options.revocation}": options.revocation != "off",
     }
     yield b"flags", (name.encode() for name, is_set in flags.items() if is_set)
 

@@ -46,13 +46,19 @@ class TLSOptions:
         certificate_key_file: `tlsCertificateKeyFile`, the client's key, with its certificate unless that is apart.
         certificate_file: `tlsCertificateFile`, the client's certificate chain where it is kept apart from the key.
         certificate_key_file_password: `tlsCertificateKeyFilePassword`.
-        crl_file: `tlsCRLFile`, a certificate revocation list.
+        crl_file: `tlsCRLFile`, certificate revocation lists: of the authority that issued the server's certificate, or
+            of every authority up to the root; `tls/crl.py` says what is then looked at.
         allow_invalid_certificates: `tlsAllowInvalidCertificates` or `tlsInsecure`: nothing is verified. Whoever
             asks for this gives up the host name check as well, as with PyMongo.
         allow_invalid_hostnames: `tlsAllowInvalidHostnames`, `tlsInsecure` or `tlsAllowInvalidCertificates`: the
             certificate may be for another host.
-        disable_ocsp_endpoint_check: `tlsDisableOCSPEndpointCheck`.
-        disable_certificate_revocation_check: `tlsDisableCertificateRevocationCheck`.
+        revocation: `tlsRevocation`, whether the responder (OCSP) that the server's certificate names is asked: `off`;
+            `soft`, and a server goes for good if nobody answers; `hard`, and it does not. Needs the extra `x509`.
+            Python's `ssl` can neither ask a server for a stapled answer nor read one, so the responder is asked even if
+            the server has its answer at hand, and a Must-Staple certificate is one without a staple:
+            `tls/revocation.py` has the table.
+        disable_ocsp_endpoint_check: `tlsDisableOCSPEndpointCheck`, no responder is asked.
+        disable_certificate_revocation_check: `tlsDisableCertificateRevocationCheck`, neither lists nor responders count.
         ssl_context: `ssl_context`, a ready `ssl.SSLContext` that takes the place of all the others.
     """
 
@@ -64,10 +70,17 @@ class TLSOptions:
     crl_file: TLSSource | None = None
     allow_invalid_certificates: bool = False
     allow_invalid_hostnames: bool = False
+    revocation: str = "off"
     disable_ocsp_endpoint_check: bool = False
     disable_certificate_revocation_check: bool = False
     # An ssl.SSLContext; core cannot import ssl to say so.
     ssl_context: Any | None = None
+
+    @property
+    def ocsp(self) -> str:
+        """How responders are asked in the end: `off`, `soft` or `hard`."""
+        disabled = self.disable_ocsp_endpoint_check or self.disable_certificate_revocation_check
+        return "off" if disabled or not self.enabled else self.revocation
 
     def __repr__(self) -> str:
         password = None if self.certificate_key_file_password is None else _HIDDEN
@@ -77,7 +90,7 @@ class TLSOptions:
             f"certificate_file={_shown(self.certificate_file)}, certificate_key_file_password={password}, "
             f"crl_file={_shown(self.crl_file)}, allow_invalid_certificates={self.allow_invalid_certificates}, "
             f"allow_invalid_hostnames={self.allow_invalid_hostnames}, "
-            f"disable_ocsp_endpoint_check={self.disable_ocsp_endpoint_check}, "
+            f"revocation={self.revocation!r}, disable_ocsp_endpoint_check={self.disable_ocsp_endpoint_check}, "
             f"disable_certificate_revocation_check={self.disable_certificate_revocation_check}, "
             f"ssl_context={self.ssl_context!r})"
         )

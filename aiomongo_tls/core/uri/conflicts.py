@@ -32,6 +32,11 @@ class Facts:
         """Whether all of these options are true, or positive numbers."""
         return all(self.values.get(name, 0) is True or self.values.get(name, 0) > 0 for name in names)
 
+    @property
+    def asks_responders(self) -> bool:
+        """Whether OCSP responders are to be asked."""
+        return self.values.get("tlsRevocation", "off") != "off"
+
 
 # What is wrong, in words, and how to see it. Presence beside each other is in the rows (`excludes`).
 _RULES: Final[tuple[tuple[str, Callable[[Facts], bool]], ...]] = (
@@ -79,6 +84,24 @@ _RULES: Final[tuple[tuple[str, Callable[[Facts], bool]], ...]] = (
     (
         "tlsCRLFile and tlsDisableCertificateRevocationCheck=true contradict each other",
         lambda f: f.given("tlsCRLFile") and f.on("tlsDisableCertificateRevocationCheck"),
+    ),
+    # OCSP support specification, "How OCSP interacts with existing configuration options". "soft" beside one of the two
+    # tlsDisable* is no contradiction: one environment of many may have no way to the responders.
+    (
+        "tlsRevocation and tlsInsecure=true contradict each other",
+        lambda f: f.asks_responders and f.on("tlsInsecure"),
+    ),
+    (
+        "tlsRevocation and tlsAllowInvalidCertificates=true contradict each other",
+        lambda f: f.asks_responders and f.on("tlsAllowInvalidCertificates"),
+    ),
+    (
+        "tlsRevocation=hard and tlsDisableOCSPEndpointCheck=true contradict each other",
+        lambda f: f.values.get("tlsRevocation") == "hard" and f.on("tlsDisableOCSPEndpointCheck"),
+    ),
+    (
+        "tlsRevocation=hard and tlsDisableCertificateRevocationCheck=true contradict each other",
+        lambda f: f.values.get("tlsRevocation") == "hard" and f.on("tlsDisableCertificateRevocationCheck"),
     ),
 )
 

@@ -47,6 +47,7 @@ class ConnectOptions(TypedDict, total=False):
     tlsInsecure: bool | None
     tlsAllowInvalidCertificates: bool | None
     tlsAllowInvalidHostnames: bool | None
+    tlsRevocation: Literal["off", "soft", "hard"] | None
     tlsDisableOCSPEndpointCheck: bool | None
     tlsDisableCertificateRevocationCheck: bool | None
     tlsFailFast: bool | None

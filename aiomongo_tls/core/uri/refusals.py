@@ -33,7 +33,11 @@ _NEED_TLS: Final = (
     "tlsAllowInvalidHostnames",
     "tlsDisableOCSPEndpointCheck",
     "tlsDisableCertificateRevocationCheck",
+    "tlsRevocation",
 )
+# A ready context cannot do this one, so it goes beside it.
+_BESIDE_CONTEXT: Final = ("ssl_context", "tlsRevocation")
+_HARMLESS: Final = (False, "off")
 _ADVICE: Final = {
     "connect": "write `await AsyncClient.connect(...)` to connect at once",
     "compressors": "messages are not compressed yet",
@@ -123,7 +127,7 @@ def refuse_downgrades(settings: Settings, credential: MongoCredential | None, *,
     """
     for name in _NEED_TLS:
         # An explicit tls=false beside "do verify" is odd but takes nothing away.
-        if name in settings and not tls and (settings.value(name) or "tls" not in settings):
+        if name in settings and not tls and (settings.value(name) not in _HARMLESS or "tls" not in settings):
             raise ConfigurationError(f"{name} means nothing without TLS; add tls=true or leave it out")
     if "ssl_context" in settings:
         _refuse_beside_context(settings)
@@ -163,5 +167,5 @@ def _refuse_unproven(settings: Settings, *, tls: bool) -> None:
 
 def _refuse_beside_context(settings: Settings) -> None:
     for name in (*IMPLY_TLS, *_NEED_TLS):
-        if name != "ssl_context" and name in settings:
+        if name not in _BESIDE_CONTEXT and name in settings:
             raise ConfigurationError(f"{name} has no effect beside ssl_context; set it up in the context, or leave one")

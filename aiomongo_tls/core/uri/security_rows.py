@@ -23,6 +23,7 @@ _SSL_CONTEXT: Final = object_like(
     "an ssl.SSLContext", lambda value, _remark: value if hasattr(value, "wrap_bio") else UNUSABLE
 )
 
+REVOCATION: Final = ("off", "soft", "hard")
 
 TLS: Final = (
     Option(
@@ -82,7 +83,9 @@ TLS: Final = (
         FILE,
         None,
         "tls.crl_file",
-        "A certificate revocation list to check the server against.",
+        "Revocation lists to check the server against (`revoked`): of the authority that issued its certificate, or of "
+        "every authority up to the root in tlsCAFile. A list that is not there, out of date or unusable is an error "
+        "(`crl-missing`, `crl-expired`, `crl-invalid`).",
         formers=(Former("ssl_crlfile"),),
         strict=True,
     ),
@@ -120,13 +123,22 @@ TLS: Final = (
         strict=True,
     ),
     Option(
+        "tlsRevocation",
+        one_of(REVOCATION),
+        "off",
+        "tls.revocation",
+        "Ask the OCSP responder that the server's certificate names (extra `x509`). `soft` goes on where there is no "
+        "answer, unless the certificate is Must-Staple; `hard` does not (`revocation-unknown`). Answers that the server "
+        "staples are not seen: Python's ssl has no stapling.",
+        strict=True,
+    ),
+    Option(
         "tlsDisableOCSPEndpointCheck",
         BOOLEAN,
         False,
         "tls.disable_ocsp_endpoint_check",
-        "Do not ask OCSP responders. None is asked today.",
+        "Do not ask OCSP responders, whatever tlsRevocation says.",
         excludes=("tlsDisableCertificateRevocationCheck",),
-        support=Support.PENDING,
         strict=True,
     ),
     Option(
@@ -135,7 +147,6 @@ TLS: Final = (
         False,
         "tls.disable_certificate_revocation_check",
         "Do not check for revocation at all.",
-        support=Support.PENDING,
         strict=True,
     ),
     Option(
