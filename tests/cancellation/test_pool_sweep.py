@@ -3,26 +3,233 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from typing import Any
 
 import bson
 import pytest
 from counts import counts
-from peers import Contexts, mongo_peer, resolver_of
-from sweep import World, sweep
+from peers import Contexts, MongoPeer, mongo_peer, resolver_of
+from sweep import World, sweep, turns
 
 from aiomongo_tls.core.options.client_options import ClientOptions
 from aiomongo_tls.core.options.credential import MongoCredential
 from aiomongo_tls.core.options.pool_options import PoolOptions
-from aiomongo_tls.core.pool.status import Counts
+from aiomongo_tls.core.pool import slots
+from aiomongo_tls.core.pool.key import PoolKey
+from aiomongo_tls.core.pool.status import Counts, PoolState
+from aiomongo_tls.errors import AutoReconnect, MongoError
+from aiomongo_tls.net.establish import Establisher
 from aiomongo_tls.net.identity import Identity
 from aiomongo_tls.pool.pool import Pool
 from aiomongo_tls.topology.topology import Topology
 
 X509 = MongoCredential(username=None, password=None, source="$external", mechanism="MONGODB-X509")
 PING = bson.encode({"ping": 1, "$db": "admin"})
+SLOW = bson.encode({"slow": 1, "$db": "admin"})
+LOST = AutoReconnect("the server went away")
 three_times = pytest.mark.parametrize("cancels", [1, 2, 3])
+
+
+async def use(pool: Pool | Topology, command: bytes = PING) -> None:
+    """What an operation does: one that is broken off has its late reply waited for."""
+    connection = pool.try_check_out() or await pool.check_out()
+    try:
+        await connection.request(command)
+    except asyncio.CancelledError:
+        connection.on_late_reply = lambda reply: None
+        raise
+    finally:
+        pool.check_in(connection)
+
+
+# The pool
+
+
+@asynccontextmanager
+async def pool_of(
+    contexts: Contexts, identity: Identity, *, opened: bool, **options: Any
+) -> AsyncIterator[tuple[MongoPeer, Pool]]:
+    """A pool with its server."""
+    async with mongo_peer(contexts.server(client_certificate=True)) as peer:
+        establisher = Establisher(
+            address=peer.address, client={}, identity=identity, credential=X509, resolver=resolver_of()
+        )
+        pool = Pool(PoolKey(peer.address), PoolOptions(**({"max_pool_size": 1} | options)), establisher.establish)
+        pool.ready()
+        try:
+            if opened:
+                await use(pool)
+            yield peer, pool
+        finally:
+            pool.abort()
+            await pool.wait_closed()
+
+
+def at_rest(pool: Pool) -> Callable[[], bool]:
+    """Whether nothing is under way that an operation may leave behind: an attempt, and a late reply."""
+    return lambda: not pool.attempts and not pool.status.parked
+
+
+async def check_whole(pool: Pool) -> None:
+    """Nothing is in use, nobody waits, and the next one is served by the pool's only slot."""
+    assert counts(pool) in (Counts(), Counts(idle=1))
+    await use(pool)
+    assert counts(pool) == Counts(idle=1)
+
+
+@three_times
+@pytest.mark.parametrize("opened", [True, False])
+async def test_an_operation(contexts: Contexts, identity: Identity, cancels: int, opened: bool) -> None:
+    """Check-out, request and check-in, with a connection and without one: never is a second one needed."""
+
+    @asynccontextmanager
+    async def scenario() -> AsyncIterator[World]:
+        async with pool_of(contexts, identity, opened=opened) as (peer, pool):
+
+            async def check(was_cancelled: bool) -> None:
+                await check_whole(pool)
+                assert len(peer.sessions) == 1
+
+            yield World(lambda: use(pool), check, settled=at_rest(pool))
+
+    steps = await sweep(scenario, cancels=cancels)
+    assert steps > (0 if opened else 10)
+
+
+@three_times
+async def test_an_operation_that_waits_for_its_turn(contexts: Contexts, identity: Identity, cancels: int) -> None:
+    """The one before gives the only connection back while the victim waits, and a third waits behind it."""
+
+    @asynccontextmanager
+    async def scenario() -> AsyncIterator[World]:
+        async with pool_of(contexts, identity, opened=True) as (peer, pool):
+            first = asyncio.ensure_future(use(pool))
+            await turns(1)
+
+            async def third_in_line() -> None:
+                await turns(1)
+                await use(pool)
+
+            third = asyncio.ensure_future(third_in_line())
+
+            async def check(was_cancelled: bool) -> None:
+                await asyncio.gather(first, third)
+                await check_whole(pool)
+                assert len(peer.sessions) == 1
+
+            yield World(lambda: use(pool), check, settled=lambda: third.done() and at_rest(pool)())
+
+    assert await sweep(scenario, cancels=cancels) > 0
+
+
+@three_times
+async def test_an_operation_that_finds_only_parked_connections(
+    contexts: Contexts, identity: Identity, cancels: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its predecessor was broken off at a server that hangs: room is made, and whoever comes next has the use of it."""
+    monkeypatch.setattr(slots, "SPARED", 0.0)
+
+    @asynccontextmanager
+    async def scenario() -> AsyncIterator[World]:
+        async with pool_of(contexts, identity, opened=True) as (peer, pool):
+            peer.answers["slow"] = None
+            before = asyncio.ensure_future(use(pool, SLOW))
+            await peer.until(lambda: "slow" in peer.commands[-1])
+            before.cancel()
+            await asyncio.wait([before])
+            assert counts(pool) == Counts(parked=1)
+
+            async def check(was_cancelled: bool) -> None:
+                assert pool.status.in_use == pool.status.waiting == 0
+                await use(pool)
+                assert counts(pool) == Counts(idle=1)
+                assert len(peer.sessions) == 2
+
+            yield World(lambda: use(pool), check, settled=lambda: not pool.attempts)
+
+    assert await sweep(scenario, cancels=cancels) > 10
+
+
+@three_times
+@pytest.mark.parametrize("interrupts", [True, False])
+@pytest.mark.parametrize("opened", [True, False])
+async def test_an_operation_while_the_pool_is_cleared(
+    contexts: Contexts, identity: Identity, cancels: int, opened: bool, interrupts: bool
+) -> None:
+    """Cleared and made ready again every few turns, while it waits, while its connection is opened, while it runs."""
+
+    @asynccontextmanager
+    async def scenario() -> AsyncIterator[World]:
+        async with pool_of(contexts, identity, opened=opened) as (_, pool):
+
+            async def trouble() -> None:
+                for pause in (1, 2, 7):
+                    await turns(pause)
+                    pool.clear(LOST, interrupt_in_use_connections=interrupts)
+                    await turns(1)
+                    pool.ready()
+
+            async def victim() -> None:
+                for _ in range(4):
+                    try:
+                        await use(pool)
+                    except MongoError:
+                        # As an operation that may be tried again.
+                        await turns(2)
+
+            troubled = asyncio.ensure_future(trouble())
+
+            async def check(was_cancelled: bool) -> None:
+                assert pool.generation == 3
+                await check_whole(pool)
+                assert all(connection.is_usable for connection, _ in pool._slots._idle)
+
+            yield World(victim, check, settled=lambda: troubled.done() and at_rest(pool)())
+
+    assert await sweep(scenario, cancels=cancels) > 3
+
+
+@three_times
+@pytest.mark.parametrize("opened", [True, False])
+async def test_closing_a_pool(contexts: Contexts, identity: Identity, cancels: int, opened: bool) -> None:
+    """However often the waiting for its end is cancelled, with an operation and an attempt under way and one parked."""
+
+    @asynccontextmanager
+    async def scenario() -> AsyncIterator[World]:
+        async with pool_of(contexts, identity, opened=opened, max_pool_size=2) as (peer, pool):
+            peer.answers["slow"] = None
+            broken_off = asyncio.ensure_future(use(pool, SLOW))
+            if opened:
+                await peer.until(lambda: "slow" in peer.commands[-1])
+            else:
+                await turns(1)
+            broken_off.cancel()
+            operations = [broken_off, *(asyncio.ensure_future(use(pool)) for _ in range(3))]
+            await turns(1)
+
+            async def victim() -> None:
+                pool.close()
+                await pool.wait_closed()
+
+            async def check(was_cancelled: bool) -> None:
+                # It may have been cancelled before its first step.
+                pool.close()
+                await asyncio.wait(operations)
+                for operation in operations:
+                    assert operation.cancelled() or operation.exception() is not None
+                await pool.wait_closed()
+                assert counts(pool) == Counts()
+                assert pool.status.state is PoolState.CLOSED
+                await peer.until(lambda: not peer.open_sessions)
+
+            yield World(victim, check)
+
+    await sweep(scenario, cancels=cancels)
+
+
+# The topology
 
 
 @asynccontextmanager
@@ -38,7 +245,7 @@ async def topology_of(
             pool=PoolOptions(max_pool_size=max_pool_size),
         )
         topology = Topology(options, resolver=resolver_of())
-        topology._identities.identity = identity
+        topology._life._identities.identity = identity
         try:
             if opened:
                 await topology.open()
@@ -48,48 +255,43 @@ async def topology_of(
             await topology.close()
 
 
-def pool_of(topology: Topology) -> Pool:
-    assert topology._pool is not None
-    return topology._pool
+def pools_of(topology: Topology) -> list[Pool]:
+    deployment = topology._life.deployment
+    return [server.pool for server in deployment.servers.values()] if deployment is not None else []
 
 
-def no_attempt(topology: Topology) -> bool:
-    """What an operation may leave behind: reading the files, and an attempt that belongs to the pool."""
-    return topology._identities._loading is None and (topology._pool is None or not topology._pool.attempts)
+def is_settled(topology: Topology) -> bool:
+    """What an operation may leave behind: the beginning of the topology, an attempt and a late reply."""
+    life = topology._life
+    return (
+        life._beginning is None
+        and life._identities._loading is None
+        and all(at_rest(pool)() for pool in pools_of(topology))
+    )
 
 
-async def use(topology: Topology) -> None:
-    """What an operation does."""
-    connection = topology.try_check_out() or await topology.check_out()
-    try:
-        await connection.request(PING)
-    finally:
-        topology.check_in(connection)
-
-
-async def check_whole(topology: Topology) -> None:
+async def check_topology(topology: Topology) -> None:
     """Nothing is in use, nobody waits, and the next one is served by the pool's only slot."""
-    if topology._pool is not None:
-        counts = pool_of(topology).status
-        assert (counts.in_use, counts.opening, counts.waiting) == (0, 0, 0)
-        assert counts.idle <= 1
+    for pool in pools_of(topology):
+        assert counts(pool) in (Counts(), Counts(idle=1))
     await use(topology)
-    assert counts(pool_of(topology)) == Counts(idle=1)
+    (pool,) = pools_of(topology)
+    assert counts(pool) == Counts(idle=1)
 
 
 @three_times
 @pytest.mark.parametrize("opened", [True, False])
-async def test_an_operation(contexts: Contexts, identity: Identity, cancels: int, opened: bool) -> None:
-    """Check-out, request and check-in, on an open topology and on one that connects first."""
+async def test_an_operation_of_a_topology(contexts: Contexts, identity: Identity, cancels: int, opened: bool) -> None:
+    """Selection, check-out, request and check-in, on an open topology and on one that begins with it."""
 
     @asynccontextmanager
     async def scenario() -> AsyncIterator[World]:
         async with topology_of(contexts, identity=identity, opened=opened) as topology:
 
             async def check(was_cancelled: bool) -> None:
-                await check_whole(topology)
+                await check_topology(topology)
 
-            yield World(lambda: use(topology), check, settled=lambda: no_attempt(topology))
+            yield World(lambda: use(topology), check, settled=lambda: is_settled(topology))
 
     steps = await sweep(scenario, cancels=cancels)
     assert steps > (0 if opened else 10)
@@ -103,54 +305,23 @@ async def test_an_operation_that_reads_the_certificates_first(contexts: Contexts
         async with topology_of(contexts, identity=None, opened=False) as topology:
 
             async def check(was_cancelled: bool) -> None:
-                await check_whole(topology)
+                await check_topology(topology)
 
-            yield World(lambda: use(topology), check, settled=lambda: no_attempt(topology))
+            yield World(lambda: use(topology), check, settled=lambda: is_settled(topology))
 
     assert await sweep(scenario, cancels=1)
 
 
 @three_times
-async def test_an_operation_that_waits_for_its_turn(contexts: Contexts, identity: Identity, cancels: int) -> None:
-    """The one before gives the only connection back while the victim waits, and a third waits behind it."""
-
-    @asynccontextmanager
-    async def scenario() -> AsyncIterator[World]:
-        async with topology_of(contexts, identity=identity, opened=True) as topology:
-            first = asyncio.ensure_future(use(topology))
-            await asyncio.sleep(0)
-            third: list[asyncio.Future[None]] = []
-
-            async def victim() -> None:
-                await use(topology)
-
-            async def after_victim() -> None:
-                await asyncio.sleep(0)
-                third.append(asyncio.ensure_future(use(topology)))
-
-            behind = asyncio.ensure_future(after_victim())
-
-            async def check(was_cancelled: bool) -> None:
-                await asyncio.gather(first, behind, *third)
-                await asyncio.gather(*third)
-                await check_whole(topology)
-
-            yield World(victim, check)
-
-    steps = await sweep(scenario, cancels=cancels)
-    assert steps > 0
-
-
-@three_times
 @pytest.mark.parametrize("opened", [True, False])
-async def test_closing(contexts: Contexts, identity: Identity, cancels: int, opened: bool) -> None:
+async def test_closing_a_topology(contexts: Contexts, identity: Identity, cancels: int, opened: bool) -> None:
     """close() leaves nothing, also if an attempt and an operation are under way, and however often it is cancelled."""
 
     @asynccontextmanager
     async def scenario() -> AsyncIterator[World]:
         async with topology_of(contexts, identity=identity, opened=opened, max_pool_size=2) as topology:
             operations = [asyncio.ensure_future(use(topology)) for _ in range(3)]
-            await asyncio.sleep(0)
+            await turns(1)
 
             async def check(was_cancelled: bool) -> None:
                 if was_cancelled and not topology._is_closed:
@@ -159,11 +330,10 @@ async def test_closing(contexts: Contexts, identity: Identity, cancels: int, ope
                 await asyncio.wait(operations)
                 for operation in operations:
                     operation.exception()
-                if topology._pool is not None:
-                    assert counts(pool_of(topology)) == Counts()
-                    assert not pool_of(topology)._attempts
+                for pool in pools_of(topology):
+                    assert counts(pool) == Counts()
+                    assert not pool._tasks
 
-            yield World(topology.close, check, settled=lambda: no_attempt(topology) or topology._is_closed)
+            yield World(topology.close, check, settled=lambda: is_settled(topology) or topology._is_closed)
 
-    steps = await sweep(scenario, cancels=cancels)
-    assert steps > 0
+    assert await sweep(scenario, cancels=cancels) > 0
