@@ -303,7 +303,7 @@ class ServerCertificateError(TLSError):
     """The server's certificate was not accepted.
 
     `reason` is one of `unknown-ca`, `hostname-mismatch`, `certificate-expired`, `not-yet-valid`, `revoked`,
-    `certificate-invalid`.
+    `revocation-unknown`, `crl-missing`, `crl-expired`, `crl-invalid`, `certificate-invalid`.
     """
 
 

@@ -20,13 +20,14 @@ import trustme
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import ExtendedKeyUsageOID
+from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID
 
+from aiomongo_tls.testing.crl import revocation_list
 from aiomongo_tls.testing.subjects import SubjectLike, general_name, name_of
 from aiomongo_tls.tls.certificate import CertificateDetails
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from cryptography.hazmat.primitives.asymmetric.types import CertificateIssuerPrivateKeyTypes
 
@@ -54,6 +55,10 @@ class CertificateKind(TypedDict, total=False):
     """It is its own authority."""
     password: str
     """Its private key is encrypted with this password."""
+    ocsp: str
+    """The URL of the responder that knows whether it was revoked (`OCSPResponder.url`)."""
+    must_staple: bool
+    """Its server has to send the responder's answer along, so it says (RFC 7633). No server in Python can."""
 
 
 class Certificate:
@@ -184,6 +189,33 @@ class CertKit:
             subject = {"CN": cn, "OU": CLIENT_UNIT, "O": ORGANIZATION}
         return self._issue(subject, (), ExtendedKeyUsageOID.CLIENT_AUTH, kind)
 
+    def crl(
+        self,
+        *,
+        revoked: Iterable[Certificate] = (),
+        intermediate: bool = False,
+        revoke_intermediate: bool = False,
+        last_update: datetime | None = None,
+        next_update: datetime | None = None,
+    ) -> bytes:
+        """A certificate revocation list for `tlsCRLFile`, in PEM.
+
+            kit.crl(revoked=[server])                                       # of the kit's authority
+            kit.crl(revoked=[server], intermediate=True) + kit.crl()        # of the whole chain
+
+        Args:
+            revoked: the certificates on it.
+            intermediate: it is the list of the intermediate authority, for certificates made with `intermediate=True`.
+            revoke_intermediate: the certificate of the intermediate authority is on it too.
+            last_update: since when it is valid; by default for an hour.
+            next_update: until when; by default for another day.
+        """
+        serials = [_serial(certificate.certificate_chain_pem) for certificate in revoked]
+        if revoke_intermediate:
+            serials.append(_serial(self._intermediate.cert_pem.bytes()))
+        authority = self._intermediate if intermediate else self.ca
+        return revocation_list(authority, serials, last_update=last_update, next_update=next_update)
+
     def stranger(self) -> CertKit:
         """Another kit, whose authority nobody here trusts; always the same one."""
         return self._stranger
@@ -215,6 +247,11 @@ class CertKit:
         key = ec.generate_private_key(ec.SECP256R1())
         self_signed = kind.get("self_signed", False)
         builder = _leaf(subject, key.public_key(), names, usage, authority=self_signed)
+        if "ocsp" in kind:
+            builder = builder.add_extension(_asks(kind["ocsp"]), critical=False)
+        if kind.get("must_staple"):
+            feature = x509.TLSFeature([x509.TLSFeatureType.status_request])
+            builder = builder.add_extension(feature, critical=False)
         first, last = _validity(kind)
         builder = builder.not_valid_before(first).not_valid_after(last)
         if self_signed:
@@ -232,6 +269,15 @@ class CertKit:
         for above in [authority, *_above(authority)][:-1]:
             chain += above.cert_pem.bytes()
         return Certificate(chain, _private(key, kind), self.ca_pem, kind.get("password"))
+
+
+def _serial(pem: bytes) -> int:
+    return x509.load_pem_x509_certificate(pem).serial_number
+
+
+def _asks(url: str) -> x509.AuthorityInformationAccess:
+    location = x509.UniformResourceIdentifier(url)
+    return x509.AuthorityInformationAccess([x509.AccessDescription(AuthorityInformationAccessOID.OCSP, location)])
 
 
 def _above(ca: trustme.CA) -> list[trustme.CA]:

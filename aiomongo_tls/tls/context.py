@@ -12,7 +12,11 @@ What is switched on, and what is not:
   system's store is used with OpenSSL's defaults.
 - VERIFY_X509_STRICT stays off. `ssl.create_default_context()` switches it on from Python 3.13, and many private
   authorities have certificates that it refuses.
-- With tlsCRLFile the flag VERIFY_CRL_CHECK_LEAF is added to the default flags, not put in their place.
+- With tlsCRLFile a flag is added to the default flags, not put in their place: VERIFY_CRL_CHECK_LEAF, or
+  VERIFY_CRL_CHECK_CHAIN where the lists reach up to a root (`crl.py`). Then every chain has to lead to a root, and
+  VERIFY_X509_PARTIAL_CHAIN is left out: with both, OpenSSL ends the chain at an intermediate authority in tlsCAFile and
+  has nothing to check the signature of the root's list with ("CRL signature failure").
+- Responders (OCSP) are not OpenSSL's business here: see `revocation.py`.
 - A certificate with no host name among its subject alternative names, be there IP addresses or none at all, is matched
   by its common name where a host name is asked for (OpenSSL's default, PyMongo's too); an IP address never is.
 - SSLKEYLOGFILE is not looked at.
@@ -26,6 +30,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
 
+from aiomongo_tls.tls.crl import reaches_a_root
 from aiomongo_tls.tls.fingerprint import fingerprint
 from aiomongo_tls.tls.material import TLSMaterial, load_material
 from aiomongo_tls.tls.secret_file import secret_file
@@ -94,9 +99,7 @@ def build_context(material: TLSMaterial, options: TLSOptions) -> ssl.SSLContext:
         context.check_hostname = False
     _add_trust(context, material)
     if material.crl is not None and not options.disable_certificate_revocation_check:
-        with secret_file(material.crl) as path:
-            context.load_verify_locations(cafile=path)
-        context.verify_flags |= ssl.VERIFY_CRL_CHECK_LEAF
+        _add_lists(context, material, material.crl)
     if material.chain is not None and material.key is not None:
         password = material.password or b""
         with secret_file(material.chain) as chain, secret_file(material.key) as key:
@@ -113,3 +116,13 @@ def _add_trust(context: ssl.SSLContext, material: TLSMaterial) -> None:
         context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
     elif material.trust is Trust.SYSTEM:
         context.load_default_certs()
+
+
+def _add_lists(context: ssl.SSLContext, material: TLSMaterial, crl: bytes) -> None:
+    with secret_file(crl) as path:
+        context.load_verify_locations(cafile=path)
+    if reaches_a_root(material.ca, crl):
+        context.verify_flags |= ssl.VERIFY_CRL_CHECK_CHAIN
+        context.verify_flags &= ~ssl.VERIFY_X509_PARTIAL_CHAIN
+    else:
+        context.verify_flags |= ssl.VERIFY_CRL_CHECK_LEAF

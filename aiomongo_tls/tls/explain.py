@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from aiomongo_tls.tls.verdicts import Verdict
 
 _MANY_NAMES = 8
+_FILES = ("tlsCAFile", "tlsCertificateKeyFile", "tlsCRLFile")
 _OP_CODES = (1, 2012, 2013)
 
 
@@ -50,7 +51,7 @@ def explain(
     verdict = case.verdict
     expected, presented = case.expected_and_presented()
     hint = verdict.hint.format(issuer=case.issuer, san=case.san, client_certificate=case.client_certificate)
-    if setup.material.trust is Trust.CONTEXT and ("tlsCAFile" in hint or "tlsCertificateKeyFile" in hint):
+    if setup.material.trust is Trust.CONTEXT and any(option in hint for option in _FILES):
         hint += " (your ssl_context takes the place of these options: load the file there)"
     return verdict.error(
         verdict.message.format(detail=case.detail),
@@ -207,7 +208,11 @@ class _Case:
             case "certificate-expired" | "not-yet-valid":
                 return f"certificates that are valid now, {_moment(self.now)}"
             case "revoked":
-                return "a certificate that is not on the revocation list in tlsCRLFile"
+                return "certificates that are on no revocation list in tlsCRLFile"
+            case "crl-missing" | "crl-expired" | "crl-invalid":
+                source = self.setup.options.crl_file
+                where = f" ({shown(source)})" if source is not None else ""
+                return f"tlsCRLFile{where} with a list of each authority in question, valid now, {_moment(self.now)}"
             case _:
                 return "a certificate for servers that OpenSSL accepts"
 

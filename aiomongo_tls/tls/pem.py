@@ -90,6 +90,17 @@ def from_der(label: str, der: bytes) -> PemBlock:
     return PemBlock(label, b"-----BEGIN %b-----\n%b\n-----END %b-----\n" % (label.encode(), body, label.encode()))
 
 
+def inside(der: bytes) -> list[bytes]:
+    """The elements one level below the outermost element of DER that OpenSSL has read, each with its tag."""
+    start, end = _content(der, 0)
+    found: list[bytes] = []
+    while start < end:
+        _, after = _content(der, start)
+        found.append(der[start:after])
+        start = after
+    return found
+
+
 def _tags_inside(der: bytes) -> tuple[int, ...]:
     """The tags one level below a SEQUENCE that fills all of `der`; none if that is not what it is."""
     if not der or der[0] != _SEQUENCE:

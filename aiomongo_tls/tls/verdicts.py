@@ -62,17 +62,52 @@ _HOSTNAME = Verdict(
     "connect by a name that is in the certificate, or have one issued with {san} in its subjectAltName",
 )
 _WEAK = _invalid("have a new certificate issued, with RSA of 2048 bits or an elliptic curve, and SHA-256")
-_STALE_LIST = _invalid("fetch the authority's current revocation list for tlsCRLFile")
 
+
+def _list(reason: str, message: str, hint: str) -> Verdict:
+    """A revocation list in tlsCRLFile cannot be used. That is no fault of the server's, but it cannot be accepted."""
+    return Verdict(ServerCertificateError, reason, message, hint)
+
+
+_LIST_MISSING = _list(
+    "crl-missing",
+    "tlsCRLFile has no revocation list of an authority in the chain of the server's certificate",
+    "add the list of {issuer} to tlsCRLFile; if it has a root's list, every authority in between needs one too",
+)
+_LIST_EXPIRED = _list(
+    "crl-expired",
+    "a revocation list in tlsCRLFile is out of date, and who was revoked since is not on it",
+    "fetch the authority's present list for tlsCRLFile (it is in it when the next one is due), or check the clock of "
+    "this machine",
+)
+_LIST_EARLY = _list(
+    "crl-expired",
+    "a revocation list in tlsCRLFile is not valid yet",
+    "check the clock of this machine",
+)
+_LIST_INVALID = _list(
+    "crl-invalid",
+    "a revocation list in tlsCRLFile cannot be used: {detail}",
+    "fetch the list for tlsCRLFile again, from the authority that issued the server's certificate",
+)
+
+REVOKED = Verdict(
+    ServerCertificateError,
+    "revoked",
+    "the server's certificate was revoked by its authority",
+    "have the server's certificate replaced; its key may be in wrong hands",
+)
 CERTIFICATE_INVALID = _invalid("have the server's certificate replaced")
 
 VERIFICATION = {
     2: _MISSING_ISSUER,
-    3: _invalid("the file in tlsCRLFile has no revocation list of {issuer}; add it"),
+    3: _LIST_MISSING,
+    5: _LIST_INVALID,
     7: _unknown_ca(
         "the server's certificate names an authority that is trusted here, but was signed with another key",
         "the authority was renewed, or somebody uses its name: get its present certificate for tlsCAFile",
     ),
+    8: _LIST_INVALID,
     9: Verdict(
         ServerCertificateError,
         "not-yet-valid",
@@ -85,8 +120,10 @@ VERIFICATION = {
         "the server's certificate has expired",
         "have it renewed on the server, or check the clock of this machine",
     ),
-    11: _STALE_LIST,
-    12: _STALE_LIST,
+    11: _LIST_EARLY,
+    12: _LIST_EXPIRED,
+    15: _LIST_INVALID,
+    16: _LIST_INVALID,
     18: _unknown_ca(
         "the server's certificate is self-signed and not trusted here",
         "if it is the right server, get the certificate from those who run it and use it as tlsCAFile",
@@ -97,14 +134,13 @@ VERIFICATION = {
     ),
     20: _MISSING_ISSUER,
     21: _MISSING_ISSUER,
-    23: Verdict(
-        ServerCertificateError,
-        "revoked",
-        "the server's certificate was revoked by its authority",
-        "have the server's certificate replaced; its key may be in wrong hands",
-    ),
+    23: REVOKED,
     26: _invalid("it is not meant for servers: have one issued with serverAuth in its extendedKeyUsage"),
     27: _MISSING_ISSUER,
+    33: _LIST_MISSING,
+    35: _LIST_INVALID,
+    36: _LIST_INVALID,
+    44: _LIST_INVALID,
     62: _HOSTNAME,
     64: _HOSTNAME,
     66: _WEAK,
@@ -113,6 +149,22 @@ VERIFICATION = {
     79: _invalid("a certificate in the chain is not that of an authority (CA:TRUE); have the chain issued anew"),
 }
 """By X509_V_ERR number, which is the same in all versions of OpenSSL."""
+
+REVOCATION_UNKNOWN = Verdict(
+    ServerCertificateError,
+    "revocation-unknown",
+    "whether the server's certificate was revoked could not be found out: {detail}",
+    "see that this machine reaches the responder over HTTP, without a proxy, and that the responder is well",
+)
+MUST_STAPLE_UNKNOWN = Verdict(
+    ServerCertificateError,
+    "revocation-unknown",
+    "whether the server's certificate was revoked could not be found out: {detail}; it is a Must-Staple certificate, "
+    "which is worth nothing without an answer",
+    "see that this machine reaches the responder over HTTP, without a proxy: an answer that the server staples cannot "
+    "be read (Python's ssl has no stapling)",
+)
+"""By the responder that the certificate names; see `revocation`."""
 
 CLIENT_CERTIFICATE_REQUIRED = Verdict(
     ClientCertificateRejected,
