@@ -14,7 +14,7 @@ from aiomongo_tls.errors import ConfigurationError
 from aiomongo_tls.tls.source import shown
 
 if TYPE_CHECKING:
-    from aiomongo_tls.core.options.tls_options import Password, TLSSource
+    from aiomongo_tls.core.options.tls_source import Password, TLSSource
 
 KEY_PASSWORD = "tlsCertificateKeyFilePassword"  # noqa: S105  # the option's name
 

@@ -23,7 +23,8 @@ from aiomongo_tls.tls.source import read_source, shown
 from aiomongo_tls.tls.trust import SystemStore, Trust
 
 if TYPE_CHECKING:
-    from aiomongo_tls.core.options.tls_options import TLSOptions, TLSSource
+    from aiomongo_tls.core.options.tls_options import TLSOptions
+    from aiomongo_tls.core.options.tls_source import TLSSource
 
 CA_FILE = "tlsCAFile"
 KEY_FILE = "tlsCertificateKeyFile"

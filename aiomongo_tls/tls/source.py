@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from aiomongo_tls.core.options.tls_options import TLSSource, is_content, is_encoded
+from aiomongo_tls.core.options.tls_source import TLSSource, is_content, is_encoded
 from aiomongo_tls.errors import ConfigurationError
 
 # The largest CA bundles have half a megabyte; /dev/zero has no end.

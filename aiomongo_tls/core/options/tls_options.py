@@ -2,38 +2,31 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from aiomongo_tls.core.options.tls_identity import TLSIdentity
+from aiomongo_tls.core.options.tls_source import HIDDEN, for_repr
 
 if TYPE_CHECKING:
-    from os import PathLike
-
-TLSSource: TypeAlias = "str | PathLike[str] | bytes"
-"""A path, or the PEM or DER content itself; `is_content()` tells them apart."""
-
-Password: TypeAlias = str | bytes | Callable[[], str | bytes]
-"""A key's password, or what returns it when the key is read."""
-
-_HIDDEN = "<hidden>"
-
-# How base64 of DER and of PEM begins. Kubernetes keeps secrets like that, and a key in it must not pass for a path.
-_BASE64 = re.compile(r"\s*(?:M[A-P]|LS0t)[A-Za-z0-9+/=\s]{60,}")
+    from aiomongo_tls.address import ServerAddress
+    from aiomongo_tls.core.options.tls_identity import TLSIdentityProvider
+    from aiomongo_tls.core.options.tls_source import Password, TLSSource
 
 
-def is_content(source: TLSSource) -> bool:
-    """Whether a TLS source is the content itself: bytes, or a string with a PEM block in it. Otherwise it is a path."""
-    return isinstance(source, bytes) or (isinstance(source, str) and "-----BEGIN " in source)
+@dataclass(frozen=True, slots=True, order=True)
+class ServerName:
+    """The name by which the servers at one address are known in TLS.
 
+    Args:
+        host: a host name, IP address or path of a unix domain socket as `ServerAddress` has it.
+        port: the port; 0 for any, None for a unix domain socket.
+        name: the name that goes into SNI and that the certificate has to be for.
+    """
 
-def is_encoded(source: TLSSource) -> bool:
-    """Whether a TLS source is content in base64: neither usable nor a path that a message may show."""
-    return isinstance(source, str) and _BASE64.fullmatch(source) is not None
-
-
-def _shown(source: TLSSource | None) -> str:
-    return "<content>" if source is not None and (is_content(source) or is_encoded(source)) else repr(source)
+    host: str
+    port: int | None
+    name: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -46,8 +39,10 @@ class TLSOptions:
         certificate_key_file: `tlsCertificateKeyFile`, the client's key, with its certificate unless that is apart.
         certificate_file: `tlsCertificateFile`, the client's certificate chain where it is kept apart from the key.
         certificate_key_file_password: `tlsCertificateKeyFilePassword`.
+        identity: `tls_identity`, which takes the place of the three before.
         crl_file: `tlsCRLFile`, certificate revocation lists: of the authority that issued the server's certificate, or
             of every authority up to the root; `tls/crl.py` says what is then looked at.
+        server_names: `tlsServerNames`, in a fixed order.
         allow_invalid_certificates: `tlsAllowInvalidCertificates` or `tlsInsecure`: nothing is verified. Whoever
             asks for this gives up the host name check as well, as with PyMongo.
         allow_invalid_hostnames: `tlsAllowInvalidHostnames`, `tlsInsecure` or `tlsAllowInvalidCertificates`: the
@@ -59,7 +54,7 @@ class TLSOptions:
             `tls/revocation.py` has the table.
         disable_ocsp_endpoint_check: `tlsDisableOCSPEndpointCheck`, no responder is asked.
         disable_certificate_revocation_check: `tlsDisableCertificateRevocationCheck`, neither lists nor responders count.
-        ssl_context: `ssl_context`, a ready `ssl.SSLContext` that takes the place of all the others.
+        ssl_context: `ssl_context`, a ready `ssl.SSLContext` that takes the place of all but `server_names`.
     """
 
     enabled: bool = False
@@ -67,7 +62,10 @@ class TLSOptions:
     certificate_key_file: TLSSource | None = None
     certificate_file: TLSSource | None = None
     certificate_key_file_password: Password | None = None
+    # A provider need not be hashable.
+    identity: TLSIdentity | TLSIdentityProvider | None = field(default=None, hash=False)
     crl_file: TLSSource | None = None
+    server_names: tuple[ServerName, ...] = ()
     allow_invalid_certificates: bool = False
     allow_invalid_hostnames: bool = False
     revocation: str = "off"
@@ -76,6 +74,17 @@ class TLSOptions:
     # An ssl.SSLContext; core cannot import ssl to say so.
     ssl_context: Any | None = None
 
+    def server_name(self, address: ServerAddress) -> str | None:
+        """The name by which a server is known in TLS; None if that is the host of its address."""
+        by_host: str | None = None
+        for entry in self.server_names:
+            if entry.host == address.host:
+                if entry.port == address.port:
+                    return entry.name
+                if entry.port == 0:
+                    by_host = entry.name
+        return by_host
+
     @property
     def ocsp(self) -> str:
         """How responders are asked in the end: `off`, `soft` or `hard`."""
@@ -83,12 +92,17 @@ class TLSOptions:
         return "off" if disabled or not self.enabled else self.revocation
 
     def __repr__(self) -> str:
-        password = None if self.certificate_key_file_password is None else _HIDDEN
+        password = None if self.certificate_key_file_password is None else HIDDEN
+        identity = self.identity
+        # A provider's own repr may show a token.
+        is_value = identity is None or isinstance(identity, TLSIdentity)
+        shown = repr(identity) if is_value else f"<{type(identity).__name__}>"
         return (
-            f"TLSOptions(enabled={self.enabled}, ca_file={_shown(self.ca_file)}, "
-            f"certificate_key_file={_shown(self.certificate_key_file)}, "
-            f"certificate_file={_shown(self.certificate_file)}, certificate_key_file_password={password}, "
-            f"crl_file={_shown(self.crl_file)}, allow_invalid_certificates={self.allow_invalid_certificates}, "
+            f"TLSOptions(enabled={self.enabled}, ca_file={for_repr(self.ca_file)}, "
+            f"certificate_key_file={for_repr(self.certificate_key_file)}, "
+            f"certificate_file={for_repr(self.certificate_file)}, certificate_key_file_password={password}, "
+            f"identity={shown}, crl_file={for_repr(self.crl_file)}, server_names={self.server_names!r}, "
+            f"allow_invalid_certificates={self.allow_invalid_certificates}, "
             f"allow_invalid_hostnames={self.allow_invalid_hostnames}, "
             f"revocation={self.revocation!r}, disable_ocsp_endpoint_check={self.disable_ocsp_endpoint_check}, "
             f"disable_certificate_revocation_check={self.disable_certificate_revocation_check}, "

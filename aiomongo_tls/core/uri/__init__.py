@@ -7,7 +7,7 @@ stricter than the specifications: whatever would silently give the user less tha
 authentication, a weaker write concern) or what is not here yet is a `ConfigurationError` before any I/O.
 
     percent, hosts        the syntax: percent-encoding, user information, host identifiers
-    kinds, value_kinds    what a value of an option looks like, as text in a URI and as a keyword
+    kinds, *_kinds        what a value of an option looks like, as text in a URI and as a keyword
     option, *_rows        one row per option: what it may be, where it lands, what it excludes, what comes of it
     registry              all rows, found by any of their names; everything below works from them
     settings, query       options as given: read from the query of a URI, folded where a key repeats

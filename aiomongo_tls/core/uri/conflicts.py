@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 from aiomongo_tls.core.uri.registry import OPTIONS
@@ -36,6 +37,10 @@ class Facts:
     def asks_responders(self) -> bool:
         """Whether OCSP responders are to be asked."""
         return self.values.get("tlsRevocation", "off") != "off"
+
+
+def _names_nothing(option: str, facts: Facts) -> bool:
+    return facts.given("tlsServerNames", option) and facts.on(option)
 
 
 # What is wrong, in words, and how to see it. Presence beside each other is in the rows (`excludes`).
@@ -75,6 +80,11 @@ _RULES: Final[tuple[tuple[str, Callable[[Facts], bool]], ...]] = (
         lambda f: f.given("srvAllowedHostsSuffix") and not f.is_srv,
     ),
     ("srv_host_validator goes with mongodb+srv:// only", lambda f: f.given("srv_host_validator") and not f.is_srv),
+    # Ours: names that nothing is compared with.
+    *(
+        (f"tlsServerNames and {name}=true contradict each other", partial(_names_nothing, name))
+        for name in ("tlsInsecure", "tlsAllowInvalidCertificates", "tlsAllowInvalidHostnames")
+    ),
     # Ours: a revocation list that nothing looks at.
     ("tlsCRLFile and tlsInsecure=true contradict each other", lambda f: f.given("tlsCRLFile") and f.on("tlsInsecure")),
     (

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     )
     from aiomongo_tls.core.options.driver_info import DriverInfo
     from aiomongo_tls.core.options.read_preference import ReadPreference, TagSets
-    from aiomongo_tls.core.options.tls_options import Password, TLSSource
+    from aiomongo_tls.core.options.tls_identity import TLSIdentity, TLSIdentityProvider
+    from aiomongo_tls.core.options.tls_source import Password, TLSSource
     from aiomongo_tls.core.sdam.server_description import ServerDescription
     from aiomongo_tls.core.uri.notices import Notices
 
@@ -44,6 +45,8 @@ class ConnectOptions(TypedDict, total=False):
     tlsCertificateFile: TLSSource | None
     tlsCertificateKeyFilePassword: Password | None
     tlsCRLFile: TLSSource | None
+    tls_identity: TLSIdentity | TLSIdentityProvider | None
+    tlsServerNames: Mapping[str, str] | str | None
     tlsInsecure: bool | None
     tlsAllowInvalidCertificates: bool | None
     tlsAllowInvalidHostnames: bool | None

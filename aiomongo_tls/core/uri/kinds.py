@@ -194,6 +194,7 @@ def _check_file(value: Any, _remark: Remark) -> Any:
 
 
 FILE: Final = Kind("a path, or PEM or DER content", _check_file, _check_file)
+KEY_FILE: Final = replace(FILE, expected="a path, or PEM, DER or PKCS#12 content")
 
 
 def _take_password(value: Any, _remark: Remark) -> Any:
@@ -201,5 +202,5 @@ def _take_password(value: Any, _remark: Remark) -> Any:
 
 
 PASSWORD: Final = replace(
-    text(empty=True), expected="text, bytes, or a function without arguments that returns them", take=_take_password
+    text(empty=True), expected="text, bytes, or a function (also `async def`) that returns them", take=_take_password
 )

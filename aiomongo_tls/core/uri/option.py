@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import Enum, StrEnum
 from typing import TYPE_CHECKING, Any
 
-from aiomongo_tls.core.options.tls_options import is_content, is_encoded
+from aiomongo_tls.core.options.tls_source import is_content, is_encoded
 
 if TYPE_CHECKING:
     from aiomongo_tls.core.uri.kinds import Kind

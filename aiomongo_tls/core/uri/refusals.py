@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from aiomongo_tls.core.options.tls_identity import TLSIdentity
 from aiomongo_tls.core.uri.mechanisms import EXTERNAL
 from aiomongo_tls.core.uri.option import Support
 from aiomongo_tls.core.uri.registry import OPTIONS
@@ -24,6 +25,7 @@ IMPLY_TLS: Final = (
     "tlsCertificateFile",
     "tlsCertificateKeyFilePassword",
     "tlsCRLFile",
+    "tls_identity",
     "ssl_context",
 )
 """Options that turn TLS on by being given: each is useless without it."""
@@ -131,6 +133,9 @@ def refuse_downgrades(settings: Settings, credential: MongoCredential | None, *,
             raise ConfigurationError(f"{name} means nothing without TLS; add tls=true or leave it out")
     if "ssl_context" in settings:
         _refuse_beside_context(settings)
+    identity = settings.value("tls_identity")
+    if isinstance(identity, TLSIdentity) and identity.ca is not None and "tlsCAFile" in settings:
+        raise ConfigurationError("tlsCAFile and the ca of tls_identity say both whom to trust; leave one of them out")
     if settings.value("tlsAllowInvalidCertificates") and settings.value("tlsAllowInvalidHostnames") is False:
         raise ConfigurationError(
             "tlsAllowInvalidHostnames=false cannot be had beside tlsAllowInvalidCertificates=true, which gives up the "
@@ -159,9 +164,10 @@ def _refuse_to_be_nobody(settings: Settings) -> None:
 def _refuse_unproven(settings: Settings, *, tls: bool) -> None:
     if not tls:
         raise ConfigurationError("authMechanism=MONGODB-X509 needs TLS; add tls=true and tlsCertificateKeyFile")
-    if "tlsCertificateKeyFile" not in settings and "ssl_context" not in settings:
+    if not any(name in settings for name in ("tlsCertificateKeyFile", "tls_identity", "ssl_context")):
         raise ConfigurationError(
-            "authMechanism=MONGODB-X509 needs a client certificate; add tlsCertificateKeyFile (or ssl_context)"
+            "authMechanism=MONGODB-X509 needs a client certificate; add tlsCertificateKeyFile (or tls_identity, or "
+            "ssl_context)"
         )
 
 

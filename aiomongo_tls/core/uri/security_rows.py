@@ -8,20 +8,16 @@ from aiomongo_tls.core.uri.kinds import (
     ANY_OBJECT,
     BOOLEAN,
     FILE,
+    KEY_FILE,
     PASSWORD,
     SECRET_TEXT,
     TEXT,
-    UNUSABLE,
-    object_like,
     one_of,
 )
 from aiomongo_tls.core.uri.mechanisms import MECHANISMS
 from aiomongo_tls.core.uri.option import Former, Option, Repeat, Support
+from aiomongo_tls.core.uri.tls_kinds import SERVER_NAMES, SSL_CONTEXT, TLS_IDENTITY
 from aiomongo_tls.core.uri.value_kinds import AUTH_SOURCE, CERT_REQS, PROPERTIES, inverse
-
-_SSL_CONTEXT: Final = object_like(
-    "an ssl.SSLContext", lambda value, _remark: value if hasattr(value, "wrap_bio") else UNUSABLE
-)
 
 REVOCATION: Final = ("off", "soft", "hard")
 
@@ -31,7 +27,7 @@ TLS: Final = (
         BOOLEAN,
         False,
         "tls.enabled",
-        "Use TLS. Implied by every option here that names a file, and by ssl_context.",
+        "Use TLS. Implied by every option here that names a file, and by tls_identity and ssl_context.",
         aliases=("ssl",),
         strict=True,
         repeat=Repeat.AGREE,
@@ -47,10 +43,11 @@ TLS: Final = (
     ),
     Option(
         "tlsCertificateKeyFile",
-        FILE,
+        KEY_FILE,
         None,
         "tls.certificate_key_file",
-        "The client's private key and certificate chain; only the key where tlsCertificateFile has the chain.",
+        "The client's private key and certificate chain; only the key where tlsCertificateFile has the chain. Of "
+        "PKCS#12 (extra `x509`), root certificates are trusted too where tlsCAFile is not given.",
         formers=(Former("ssl_keyfile"),),
         strict=True,
     ),
@@ -73,7 +70,8 @@ TLS: Final = (
         PASSWORD,
         None,
         "tls.certificate_key_file_password",
-        "The password of the private key. Nothing ever prompts for it.",
+        "The password of the private key, or of PKCS#12. A function is only called if there is one. Nothing ever "
+        "prompts for it.",
         formers=(Former("ssl_pem_passphrase"),),
         strict=True,
         secret=True,
@@ -87,6 +85,24 @@ TLS: Final = (
         "every authority up to the root in tlsCAFile. A list that is not there, out of date or unusable is an error "
         "(`crl-missing`, `crl-expired`, `crl-invalid`).",
         formers=(Former("ssl_crlfile"),),
+        strict=True,
+    ),
+    Option(
+        "tls_identity",
+        TLS_IDENTITY,
+        None,
+        "tls.identity",
+        "The client's key, chain and CA in place of the files: a TLSIdentity, or a provider of one (Vault, SPIFFE).",
+        excludes=("tlsCertificateKeyFile", "tlsCertificateFile", "tlsCertificateKeyFilePassword"),
+        keyword_only=True,
+        secret=True,
+    ),
+    Option(
+        "tlsServerNames",
+        SERVER_NAMES,
+        None,
+        "tls.server_names",
+        "The names by which hosts behind a tunnel or port-forward are asked for (SNI) and fully verified.",
         strict=True,
     ),
     Option(
@@ -158,10 +174,10 @@ TLS: Final = (
     ),
     Option(
         "ssl_context",
-        _SSL_CONTEXT,
+        SSL_CONTEXT,
         None,
         "tls.ssl_context",
-        "A ready ssl.SSLContext in place of all tls* options but tls.",
+        "A ready ssl.SSLContext in place of all options here but tls, tlsServerNames and tlsFailFast.",
         keyword_only=True,
     ),
 )

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from aiomongo_tls.core.options.tls_options import TLSOptions, TLSSource, is_content, is_encoded
+from aiomongo_tls.core.options.tls_options import TLSOptions
+from aiomongo_tls.core.options.tls_source import TLSSource, is_content, is_encoded
 
 KEY = "-----BEGIN PRIVATE KEY-----\nc2VjcmV0\n-----END PRIVATE KEY-----\n"
 
