@@ -10,25 +10,22 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
-from contextvars import Context
 from copy import copy
-from dataclasses import dataclass
-from functools import partial
 from random import random
 from typing import TYPE_CHECKING
 
 from aiomongo_tls.core.events.pool_events import ConnectionClosedReason
 from aiomongo_tls.core.events.publisher import NOBODY
+from aiomongo_tls.core.pool.actions import Abandon, Action, Close, Grant, Open
 from aiomongo_tls.core.pool.disposition import DRAIN_BYTES, Disposition, closing_reason, disposition
 from aiomongo_tls.core.pool.occupation import occupation, pinned_occupation
 from aiomongo_tls.core.pool.overload import OVERLOAD_LABELS, may_be_overload
 from aiomongo_tls.core.pool.reported_options import reported_options
-from aiomongo_tls.core.pool.slots import Abandon, Action, Close, Grant, Open, Slots
+from aiomongo_tls.core.pool.slots import Slots
 from aiomongo_tls.core.pool.status import PoolState, PoolStatus
 from aiomongo_tls.core.sdam.schedule import Backoff
 from aiomongo_tls.deadline import NEVER, Deadline
 from aiomongo_tls.errors import (
-    AutoReconnect,
     InvalidOperation,
     MongoError,
     Phase,
@@ -38,6 +35,7 @@ from aiomongo_tls.errors import (
 )
 from aiomongo_tls.net.connection import Connection
 from aiomongo_tls.pool.announcer import PoolAnnouncer
+from aiomongo_tls.pool.attempts import Attempts
 from aiomongo_tls.pool.keeper import Keeper
 
 if TYPE_CHECKING:
@@ -56,15 +54,6 @@ LONGEST_PAUSE = 10.0
 """Seconds at most between such attempts in the long run."""
 
 _Waiter = asyncio.Future[Connection]
-
-
-@dataclass(frozen=True, slots=True)
-class _Attempt:
-    """A connection that is being opened."""
-
-    connection: Connection
-    task: asyncio.Task[None]
-    since: float
 
 
 class Pool:
@@ -95,7 +84,6 @@ class Pool:
     ) -> None:
         self.key = key
         self._options = options
-        self._establish = establish
         self._on_fault = on_fault
         self._load_balanced = load_balanced
         self._backoff = backoff or Backoff(FIRST_PAUSE, LONGEST_PAUSE, random)
@@ -106,10 +94,7 @@ class Pool:
         # What is on the way of every operation and never changes.
         self._may_park = options.drain_timeout > 0
         self._max_idle_time = options.max_idle_time
-        # The attempts by the number of their connection, the oldest first.
-        self._attempts: dict[int, _Attempt] = {}
-        # Also those of attempts that were abandoned and have not come to their end yet.
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._attempts = Attempts(establish, self._attempted)
         # Every connection whose socket may still be open, and as many again that are gone: pruned now and then.
         self._connections: set[Connection] = set()
         self._keeper = Keeper(self._look, call_at=self._loop.call_at)
@@ -143,7 +128,7 @@ class Pool:
     @property
     def attempts(self) -> list[Connection]:
         """The connections that are being opened, the oldest first; their `progress` says how far that has come."""
-        return [attempt.connection for attempt in self._attempts.values()]
+        return self._attempts.connections
 
     @property
     def generation(self) -> int:
@@ -268,12 +253,11 @@ class Pool:
     @property
     def is_gone(self) -> bool:
         """Whether nothing is left after `close()` or `abort()`: no task, no socket."""
-        return not self._tasks and all(connection.is_gone for connection in self._connections)
+        return self._attempts.have_ended and all(connection.is_gone for connection in self._connections)
 
     async def wait_closed(self) -> None:
         """Wait until nothing is left after `close()` or `abort()`: no task, no socket."""
-        for task in list(self._tasks):
-            await asyncio.wait([task])
+        await self._attempts.wait_ended()
         for connection in list(self._connections):
             await connection.wait_closed()
         self._connections.clear()
@@ -449,45 +433,29 @@ class Pool:
         self._connections.add(connection)
         if self._announcer.is_heard:
             self._announcer.connection_created(connection_id)
-        name = f"aiomongo_tls open connection {connection_id} to {self.key.address}"
-        task = self._loop.create_task(self._open_it(connection), name=name, context=Context())
-        self._attempts[connection_id] = _Attempt(connection, task, self._now())
-        self._tasks.add(task)
-        # In a callback and not at the end of the task, which may be cancelled before it has begun.
-        task.add_done_callback(partial(self._attempted, connection))
-
-    async def _open_it(self, connection: Connection) -> None:
-        await self._establish(connection)
+        self._attempts.begin(connection)
 
     def _abandon(self, action: Abandon) -> None:
-        """End an attempt; whatever becomes of it is nobody's business any more."""
-        attempt = self._attempts.pop(action.connection_id)
         if self._announcer.is_heard:
             self._announcer.connection_closed(action.connection_id, action.reason, None)
-        attempt.task.cancel()
+        self._attempts.abandon(action.connection_id)
 
-    def _attempted(self, connection: Connection, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        error = self._fault(connection, task)
-        attempt = self._attempts.pop(connection.id, None)
-        if attempt is None:
-            # Abandoned, perhaps in the very turn in which it succeeded.
-            connection.abort()
-        elif error is None:
-            self._opened(attempt)
+    def _attempted(self, connection: Connection, seconds: float, error: BaseException | None) -> None:
+        """An attempt has come to its end."""
+        if error is None:
+            self._opened(connection, seconds)
         else:
             self._failed(connection, error)
 
-    def _opened(self, attempt: _Attempt) -> None:
-        connection, now = attempt.connection, self._now()
+    def _opened(self, connection: Connection, seconds: float) -> None:
         connection.on_lost = self._lost
         self._has_reported_fault = False
         self._backoff.reset()
         if self._announcer.is_heard:
-            self._announcer.connection_ready(connection.id, now - attempt.since)
+            self._announcer.connection_ready(connection.id, seconds)
         service_id = connection.service_id if self._load_balanced else None
         connection.generation = self._generations.of(service_id)
-        self._carry_out(self._slots.opened(connection.id, connection, now, service_id))
+        self._carry_out(self._slots.opened(connection.id, connection, self._now(), service_id))
 
     def _failed(self, connection: Connection, error: BaseException) -> None:
         self._slots.failed(connection.id)
@@ -519,21 +487,6 @@ class Pool:
             self._loop.call_exception_handler({"message": f"{self!r}: a fault could not be told", "exception": exc})
         finally:
             self._telling = None
-
-    def _fault(self, connection: Connection, task: asyncio.Task[None]) -> BaseException | None:
-        """Why an attempt has not led to a connection."""
-        if task.cancelled():
-            return PoolClosedError("the attempt to open a connection was cancelled", host=self.key.address)
-        error = task.exception()
-        if error is None and not connection.is_usable:
-            lost = AutoReconnect(
-                "the connection was lost right after it was opened",
-                host=self.key.address,
-                phase=connection.progress.phase,
-            )
-            lost.__cause__ = connection.fault
-            return lost
-        return error
 
 
 def _twin(error: BaseException) -> BaseException:

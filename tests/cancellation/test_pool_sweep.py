@@ -332,7 +332,7 @@ async def test_closing_a_topology(contexts: Contexts, identity: Identity, cancel
                     operation.exception()
                 for pool in pools_of(topology):
                     assert counts(pool) == Counts()
-                    assert not pool._tasks
+                    assert pool.is_gone
 
             yield World(topology.close, check, settled=lambda: is_settled(topology) or topology._is_closed)
 

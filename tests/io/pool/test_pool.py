@@ -466,3 +466,18 @@ async def test_what_the_status_tells(pools: Any, opener: Opener) -> None:
     assert pool.status.total == 2
     assert pool.operation_count == 2
     waiting.cancel()
+
+
+async def test_what_is_left_of_a_closed_pool(pools: Any, opener: Opener) -> None:
+    """An attempt that was given up needs a few turns of the loop until it has come to its end."""
+    pool = pools()
+    assert pool.is_gone
+    opener.at_once = False
+    task = asyncio.create_task(pool.check_out())
+    await opener.attempts(1)
+    pool.close()
+    assert not pool.is_gone
+    await pool.wait_closed()
+    assert pool.is_gone
+    await asyncio.wait([task])
+    assert isinstance(task.exception(), PoolClosedError)

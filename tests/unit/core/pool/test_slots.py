@@ -11,7 +11,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from aiomongo_tls.core.events.pool_events import ConnectionClosedReason
 from aiomongo_tls.core.options.pool_options import PoolOptions
-from aiomongo_tls.core.pool.slots import SPARED, Abandon, Close, Fail, Grant, Open, Slots
+from aiomongo_tls.core.pool.actions import Abandon, Close, Fail, Grant, Open
+from aiomongo_tls.core.pool.slots import SPARED, Slots
 from aiomongo_tls.core.pool.status import Counts, PoolState, PoolStatus
 from aiomongo_tls.errors import InvalidOperation
 
