@@ -1,4 +1,4 @@
-"""The pools of one client, and that their connections serve nobody else."""
+"""That the connections of one user and certificate serve nobody else: pools are told apart by their keys alone."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import bson
-import pytest
 from peers import Contexts, MongoPeer, mongo_peer, resolver_of
 
 from aiomongo_tls.address import ServerAddress
@@ -15,75 +14,9 @@ from aiomongo_tls.core.options.credential import MongoCredential
 from aiomongo_tls.core.options.pool_options import PoolOptions
 from aiomongo_tls.core.options.tls_options import TLSOptions
 from aiomongo_tls.core.pool.key import PoolKey
-from aiomongo_tls.net.connection import Connection
 from aiomongo_tls.net.establish import Establisher
 from aiomongo_tls.net.identity import load_identity
 from aiomongo_tls.pool.pool import Pool
-from aiomongo_tls.pool.registry import PoolRegistry
-
-KEY = PoolKey(ServerAddress("db.example.net"), "fingerprint")
-
-
-async def at_once(connection: Connection) -> None:
-    """Open a connection that has nothing to open."""
-
-
-def make(key: PoolKey) -> Pool:
-    return Pool(key, PoolOptions(), at_once)
-
-
-async def test_equal_keys_share_a_pool() -> None:
-    """And only those: another certificate is another pool."""
-    registry = PoolRegistry(make)
-    pool = registry.get(KEY)
-    assert registry.get(PoolKey(ServerAddress("db.example.net"), "fingerprint")) is pool
-    assert registry.get(PoolKey(ServerAddress("db.example.net"), "another")) is not pool
-    assert len(list(registry)) == 2
-
-
-async def test_a_goodbye_that_takes_too_long_is_cut_short() -> None:
-    """When the time is up what is left is aborted, and that is waited for."""
-    aborted = asyncio.Event()
-
-    class Slow(Pool):
-        def abort(self) -> None:
-            aborted.set()
-
-        async def wait_closed(self) -> None:
-            await aborted.wait()
-
-    registry = PoolRegistry(lambda key: Slow(key, PoolOptions(), at_once))
-    registry.get(KEY)
-    registry.close()
-    await registry.wait_closed(0.01)
-    assert aborted.is_set()
-
-
-async def test_a_cancelled_goodbye_is_finished_at_once() -> None:
-    """The cancellation arrives when nothing is left, however often it is repeated."""
-    aborted = asyncio.Event()
-    turns_left = 5
-
-    class Slow(Pool):
-        def abort(self) -> None:
-            aborted.set()
-
-        async def wait_closed(self) -> None:
-            nonlocal turns_left
-            await aborted.wait()
-            while turns_left:
-                turns_left -= 1
-                await asyncio.sleep(0)
-
-    registry = PoolRegistry(lambda key: Slow(key, PoolOptions(), at_once))
-    registry.get(KEY)
-    task = asyncio.create_task(registry.wait_closed(100))
-    for _ in range(3):
-        await asyncio.sleep(0)
-        task.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await task
-    assert turns_left == 0
 
 
 def user(name: str) -> MongoCredential:
@@ -121,12 +54,13 @@ async def pools_of(
             pool.ready()
             return pool
 
-        registry = PoolRegistry(make)
+        pools = {key: make(key) for key in {one.key(peer.address) for one in people}}
         try:
-            yield peer, lambda somebody: registry.get(somebody.key(peer.address))
+            yield peer, lambda somebody: pools[somebody.key(peer.address)]
         finally:
-            registry.abort()
-            await registry.wait_closed(1)
+            for pool in pools.values():
+                pool.abort()
+                await pool.wait_closed()
 
 
 async def work(pool: Pool, name: str) -> None:
