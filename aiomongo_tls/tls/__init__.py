@@ -1,16 +1,19 @@
 """TLS: what we show, whom we trust, how the bytes go, and what went wrong in words.
 
-Imports from here: the root (`errors`, `address`), `core.options.tls_options`, the standard library without asyncio and
+Imports from here: the root (`errors`, `address`), `core.options.tls_*`, the standard library without asyncio and
 sockets, certifi; `cryptography` only inside the functions that need it.
 
-    options ──> material ──> context ──> engine ──> explain
-                 │  │  │        │                      │
-            source pem trust  fingerprint        verdicts, certificate, subject
-            key_password secret_file
+    options ──> material ──────────> context ──> engine ──> explain
+                 │  │   │               │                      │
+           sources trust key_pair   fingerprint        verdicts, certificate, subject
+                 │          │
+             contents   key_password, pkcs12
+            source, pem, secret_file
 
-- `material` reads what the options name, once, and proves it. `source` reads files, `pem` finds out what is in them,
-  `key_password` answers OpenSSL's question for a password, `secret_file` lends OpenSSL a path to bytes in memory,
-  `trust` knows the operating system's store.
+- `material` reads what the options name, once, and proves it. `sources` knows what to read and what the user calls it,
+  `source` reads files, `pem` finds out what is in them, `contents` lets OpenSSL have a look, `key_pair` finds the
+  certificate that belongs to the key, `key_password` answers OpenSSL's question for a password, `pkcs12` opens `.p12`,
+  `secret_file` lends OpenSSL a path to bytes in memory, `trust` knows the operating system's store.
 - `context` builds the SSLContext and shares it by `fingerprint`. Both it and `material` block (files, 20-40 ms for a
   public bundle): callers run them in a thread.
 - `engine` is TLS between two buffers, for client and server, without I/O and without a clock. Its head tells how

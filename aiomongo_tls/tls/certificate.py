@@ -21,7 +21,8 @@ from aiomongo_tls.tls.subject import subject_rfc2253
 if TYPE_CHECKING:
     from cryptography import x509
 
-_PIP = 'pip install "aiomongo-tls[x509]"'
+PIP = 'pip install "aiomongo-tls[x509]"'
+"""The line that brings `cryptography`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +57,7 @@ class CertificateDetails:
         try:
             from cryptography import x509
         except ImportError as exc:
-            raise ConfigurationError(f"reading a certificate needs the package cryptography: {_PIP}") from exc
+            raise ConfigurationError(f"reading a certificate needs the package cryptography: {PIP}") from exc
         certificate = x509.load_der_x509_certificate(der)
         return cls(
             subject=_name(certificate.subject),

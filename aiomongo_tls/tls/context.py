@@ -30,6 +30,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
 
+from aiomongo_tls.core.options.tls_identity import TLSIdentity
 from aiomongo_tls.tls.crl import reaches_a_root
 from aiomongo_tls.tls.fingerprint import fingerprint
 from aiomongo_tls.tls.material import TLSMaterial, load_material
@@ -48,7 +49,7 @@ class TLSSetup:
         context: the SSLContext, shared with whoever has the same fingerprint.
         fingerprint: stands for everything that makes two contexts differ.
         material: the content that went into it, but for the private key and its password.
-        options: the options that led to it.
+        options: the options that led to it; a TLSIdentity in them has lost its password, and its key if it held one.
     """
 
     context: ssl.SSLContext
@@ -68,6 +69,7 @@ def shared_context(options: TLSOptions) -> TLSSetup:
 
     Raises:
         ConfigurationError: something cannot be used; names the option, the path and the mend.
+        AsyncPassword: the key's password has to be awaited first.
     """
     material = load_material(options)
     key = fingerprint(material, options)
@@ -77,6 +79,8 @@ def shared_context(options: TLSOptions) -> TLSSetup:
             context = _contexts[key] = build_context(material, options)
     # From here on OpenSSL alone holds the private key.
     public = replace(material, key=None, password=None)
+    if isinstance(options.identity, TLSIdentity):
+        options = replace(options, identity=options.identity.public())
     return TLSSetup(context=context, fingerprint=key, material=public, options=options)
 
 

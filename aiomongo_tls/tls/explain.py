@@ -21,6 +21,7 @@ from aiomongo_tls.errors import ClientCertificateRejected, ConfigurationError, S
 from aiomongo_tls.tls import verdicts
 from aiomongo_tls.tls.certificate import CertificateDetails
 from aiomongo_tls.tls.source import shown
+from aiomongo_tls.tls.sources import sources_of
 from aiomongo_tls.tls.trust import Trust
 
 if TYPE_CHECKING:
@@ -48,13 +49,16 @@ def explain(
         now: the present moment, in UTC; for tests.
     """
     case = _Case(exc, engine, setup, now or datetime.now(UTC))
-    verdict = case.verdict
+    verdict, called = case.verdict, ""
+    if (name := setup.options.server_name(host)) is not None:
+        verdict = verdicts.BY_ANOTHER_NAME.get(verdict, verdict)
+        called = f" (it was asked for as {name}, by tlsServerNames)"
     expected, presented = case.expected_and_presented()
     hint = verdict.hint.format(issuer=case.issuer, san=case.san, client_certificate=case.client_certificate)
     if setup.material.trust is Trust.CONTEXT and any(option in hint for option in _FILES):
         hint += " (your ssl_context takes the place of these options: load the file there)"
     return verdict.error(
-        verdict.message.format(detail=case.detail),
+        verdict.message.format(detail=case.detail) + called,
         reason=verdict.reason,
         host=host,
         expected=expected,
@@ -149,12 +153,11 @@ class _Case:
     @property
     def client_certificate(self) -> str:
         """Where the client's certificate comes from."""
-        options = self.setup.options
-        source = options.certificate_file or options.certificate_key_file
-        if source is None:
+        if self.setup.material.trust is Trust.CONTEXT:
             return "the client certificate"
-        option = "tlsCertificateFile" if options.certificate_file is not None else "tlsCertificateKeyFile"
-        return f"the certificate in {option} ({shown(source)})"
+        sources = sources_of(self.setup.options)
+        named = sources.chain or sources.key
+        return f"the certificate in {named.option} ({named})" if named is not None else "the client certificate"
 
     @property
     def _has_certificate(self) -> bool:
@@ -219,8 +222,10 @@ class _Case:
     def _trusted(self) -> str:
         match self.setup.material.trust:
             case Trust.FILE:
-                source = self.setup.options.ca_file
-                return f"one in tlsCAFile ({shown(source)})" if source is not None else "one in tlsCAFile"
+                ca = sources_of(self.setup.options).ca
+                return f"one in {ca.option} ({ca})" if ca is not None else "one in tlsCAFile"
+            case Trust.PKCS12:
+                return "one in the PKCS#12 file of the client's key (tlsCAFile is not set)"
             case Trust.CERTIFI:
                 return (
                     "a public authority (certifi's list, as this system has no certificate store; tlsCAFile is not set)"

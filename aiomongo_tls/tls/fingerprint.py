@@ -44,9 +44,14 @@ def fingerprint(material: TLSMaterial, options: TLSOptions, environ: Mapping[str
     if options.ssl_context is not None:
         # What happens outside the context still tells connections apart: what was not asked about is not trusted by
         # whoever wants it asked about.
-        return _token(options.ssl_context) + (f"/ocsp={options.ocsp}" if options.ocsp != "off" else "")
+        token = _token(options.ssl_context) + (f"/ocsp={options.ocsp}" if options.ocsp != "off" else "")
+        return f"{token}/names={_digest([(b'names', _names(options))])[:16]}" if options.server_names else token
+    return _digest(_facts(material, options, environ))
+
+
+def _digest(facts: Iterable[tuple[bytes, Iterable[bytes]]]) -> str:
     digest = hashlib.sha256()
-    for name, parts in _facts(material, options, environ):
+    for name, parts in facts:
         # Each part is itself digested, so that no two lists of parts run into the same bytes.
         digest.update(name + b":" + b",".join(hashlib.sha256(part).digest() for part in parts) + b";")
     return digest.hexdigest()
@@ -73,6 +78,13 @@ def _facts(
         f"revocation-{options.revocation}": options.revocation != "off",
     }
     yield b"flags", (name.encode() for name, is_set in flags.items() if is_set)
+    # Whoever is verified by another name is verified otherwise, though by the same SSLContext.
+    yield b"names", _names(options)
+
+
+def _names(options: TLSOptions) -> Iterable[bytes]:
+    # A host has no line break in it; the path of a socket may, in the middle.
+    return (f"{entry.port}\n{entry.name}\n{entry.host}".encode() for entry in sorted(options.server_names, key=str))
 
 
 def _ders(text: bytes | None) -> list[bytes]:

@@ -24,6 +24,7 @@ class Trust(Enum):
     """Where the certificates come from that a server's certificate has to lead to."""
 
     FILE = "file"
+    PKCS12 = "pkcs12"
     SYSTEM = "system"
     CERTIFI = "certifi"
     CONTEXT = "context"

@@ -59,7 +59,14 @@ _HOSTNAME = Verdict(
     ServerCertificateError,
     "hostname-mismatch",
     "the server's certificate is for another host",
-    "connect by a name that is in the certificate, or have one issued with {san} in its subjectAltName",
+    "connect by a name that is in the certificate, or have one issued with {san} in its subjectAltName; where a tunnel "
+    "or port-forward is in between, tlsServerNames says the server's own name",
+)
+_OTHER_NAME = Verdict(
+    ServerCertificateError,
+    "hostname-mismatch",
+    "the server's certificate is for another host",
+    "correct the name in tlsServerNames, or have a certificate issued with {san} in its subjectAltName",
 )
 _WEAK = _invalid("have a new certificate issued, with RSA of 2048 bits or an elliptic curve, and SHA-256")
 
@@ -149,6 +156,8 @@ VERIFICATION = {
     79: _invalid("a certificate in the chain is not that of an authority (CA:TRUE); have the chain issued anew"),
 }
 """By X509_V_ERR number, which is the same in all versions of OpenSSL."""
+BY_ANOTHER_NAME = {_HOSTNAME: _OTHER_NAME}
+"""What changes where tlsServerNames names the server."""
 
 REVOCATION_UNKNOWN = Verdict(
     ServerCertificateError,

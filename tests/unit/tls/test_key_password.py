@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
 
 from aiomongo_tls.errors import ConfigurationError
-from aiomongo_tls.tls.key_password import KeyPassword
+from aiomongo_tls.tls.key_password import AsyncPassword, KeyPassword
 
 
 @pytest.mark.parametrize("password", ["sécret", "sécret".encode(), lambda: "sécret", lambda: "sécret".encode()])
@@ -60,12 +61,24 @@ async def _coroutine() -> str:
 
 @pytest.mark.parametrize(
     ("password", "kind"),
-    [(5, "int"), (lambda: None, "NoneType"), (bytearray(b"x"), "bytearray"), (_coroutine, "coroutine")],
+    [(5, "int"), (lambda: None, "NoneType"), (bytearray(b"x"), "bytearray"), (lambda: _coroutine(), "coroutine")],
 )
 def test_anything_else_is_refused_by_its_type(password: Callable[[], str], kind: str) -> None:
     """A coroutine is closed, so that it does not warn."""
     with pytest.raises(ConfigurationError, match=f"tlsCertificateKeyFilePassword has to be .* got {kind}"):
         KeyPassword(password, "me.pem")()
+
+
+class _Vault:
+    async def __call__(self) -> str:
+        raise AssertionError
+
+
+@pytest.mark.parametrize("password", [_coroutine, partial(_coroutine), _Vault(), _Vault().__call__])
+def test_a_coroutine_function_is_not_called_where_nobody_can_await_it(password: Any) -> None:
+    """The error says so to whoever loads synchronously; a client catches it and awaits the function."""
+    with pytest.raises(AsyncPassword, match=r"TLSIdentity\.password is a coroutine function.*give a plain function"):
+        KeyPassword(password, "me.pem", "TLSIdentity.password")()
 
 
 def test_what_is_not_unicode() -> None:

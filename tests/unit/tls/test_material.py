@@ -15,7 +15,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
-from cryptography.hazmat.primitives.serialization import Encoding, PrivateFormat, pkcs12
+from cryptography.hazmat.primitives.serialization import Encoding, PrivateFormat
 
 from aiomongo_tls.core.options.tls_options import TLSOptions
 from aiomongo_tls.errors import ConfigurationError
@@ -193,12 +193,6 @@ class TestKeyAndCertificate:
         assert f"there is no private key in '{path}' (it holds CERTIFICATE); append the key" in text
         path.write_bytes(b"-----BEGIN OPENSSH PRIVATE KEY-----\nAAAA\n-----END OPENSSH PRIVATE KEY-----\n")
         assert "ssh-keygen -p -m PKCS8" in refusal(kit, certificate_key_file=path)
-        key = serialization.load_pem_private_key(ada.private_key_pem, None)
-        assert isinstance(key, ec.EllipticCurvePrivateKey)
-        path.write_bytes(
-            pkcs12.serialize_key_and_certificates(None, key, None, None, serialization.BestAvailableEncryption(b"x"))
-        )
-        assert "openssl pkcs12" in refusal(kit, certificate_key_file=path)
         path.write_bytes(b"hello")
         assert "(it is neither PEM nor DER)" in refusal(kit, certificate_key_file=path)
 
