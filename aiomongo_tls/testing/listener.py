@@ -8,6 +8,7 @@ other thread calls and which wait until the loop has done it. The loop's thread 
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 import ssl
 import threading
@@ -60,6 +61,9 @@ class Listener:
         # The listening socket; an acceptor gets a twin of it, so that it can stop while the kernel goes on.
         self._socket: socket.socket | None = None
         self._acceptor: asyncio.Server | None = None
+        # Bound and not listening after a crash. It keeps the port from being given to a connection of somebody else,
+        # which on a busy machine would happen before the restart.
+        self._reserved: socket.socket | None = None
 
     @property
     def is_running(self) -> bool:
@@ -72,9 +76,10 @@ class Listener:
         Raises:
             OSError: the address cannot be listened on.
         """
-        family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
-        self._socket = sock = socket.create_server((self.host, self.port), family=family, backlog=_BACKLOG)
+        self._socket = sock = self._reserved or self._bound()
+        self._reserved = None
         self.port = sock.getsockname()[1]
+        sock.listen(_BACKLOG)
         started: Future[None] = Future()
         name = f"MongoTestServer {self.host}:{self.port}"
         self._thread = threading.Thread(target=self._run, args=(sock, started), name=name, daemon=True)
@@ -100,6 +105,28 @@ class Listener:
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
         self._loop = None
+        if crash:
+            # OSError: somebody was faster. Then the restart will say so.
+            with suppress(OSError):
+                self._reserved = self._bound()
+
+    def give_up_port(self) -> None:
+        """Let somebody else have the port that is kept after a crash."""
+        if self._reserved is not None:
+            self._reserved.close()
+            self._reserved = None
+
+    def _bound(self) -> socket.socket:
+        sock = socket.socket(socket.AF_INET6 if ":" in self.host else socket.AF_INET)
+        try:
+            # As `socket.create_server()`, which listens at once.
+            if os.name == "posix":
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            sock.bind((self.host, self.port))
+        except BaseException:
+            sock.close()
+            raise
+        return sock
 
     def call(self, function: Callable[[], T]) -> T:
         """Call a function on the loop and wait for its result.

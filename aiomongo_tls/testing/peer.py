@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 _CODEC: CodecOptions[dict[str, Any]] = CodecOptions(
     document_class=dict, datetime_conversion=DatetimeConversion.DATETIME_AUTO
 )
+_NEWS_AFTER = 0.05
+# Seconds from a scripted error that tells of a changed server to the hello that says so.
 _HELLO = {"hello", "isMaster", "ismaster"}
 
 
@@ -232,8 +234,9 @@ class Peer:
         elif isinstance(act, Replies):
             self._reply(message, dict(act.document), command)
             if act.document.get("code") in STATE_CHANGES:
-                # A real server would have changed before it said so, and monitors that wait would hear of it.
-                self._backend.count_change()
+                # A real server would have changed, and monitors that wait would hear of it. Here they do so a little
+                # later: a client that hears of it first and has the error afterwards would wait for its next heartbeat.
+                asyncio.get_running_loop().call_later(_NEWS_AFTER, self._backend.count_change)
         elif isinstance(act, HangsUp):
             if act.carried_out:
                 self._backend.carry_out(command, self.connection)

@@ -116,6 +116,7 @@ class MongoTestServer:
         The data stay, and so does the port for `start()`.
         """
         self._end(crash=False)
+        self._listener.give_up_port()
 
     def kill(self) -> None:
         """End it as a crash does: connections are reset, what was being carried out is lost. `start()` brings it back.
