@@ -352,6 +352,9 @@ class Pool:
             self._take_back(connection)
 
     async def _wait(self, deadline: Deadline) -> Connection:
+        if self._slots.state is PoolState.PAUSED:
+            # Whoever tries again at once must not hold up the loop, by which the news comes that the server is there.
+            await asyncio.sleep(0)
         now = self._now()
         limit = deadline.tightened(self._queue_limit(now))
         if limit.has_passed(now) and self._slots.state is PoolState.READY:

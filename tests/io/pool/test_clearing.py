@@ -34,6 +34,19 @@ async def test_a_new_pool_is_paused(pools: Any, opener: Opener) -> None:
     assert (await pool.check_out()).id == 1
 
 
+async def test_trying_a_paused_pool_again_does_not_hold_up_the_loop(pools: Any) -> None:
+    """Between two tries the loop turns once at least, so that the pool can become ready."""
+    pool = pools(ready=False)
+    asyncio.get_running_loop().call_soon(asyncio.get_running_loop().call_soon, pool.ready)
+    async with asyncio.timeout(5):
+        while True:
+            try:
+                assert (await pool.check_out()).id == 1
+                break
+            except PoolClearedError:
+                continue
+
+
 async def test_clearing_turns_away_who_waits(pools: Any) -> None:
     """At once, with what was seen of the server as the cause; it can be tried again elsewhere."""
     pool = pools(max_pool_size=1)
