@@ -86,7 +86,11 @@ class FakeConnection:
             answer = await answer(sent.document)
         if isinstance(answer, BaseException):
             self.is_usable = isinstance(answer, NetworkTimeout) or not isinstance(answer, ConnectionFailure)
-            raise answer
+            try:
+                raise answer
+            finally:
+                # As the real one: the error does not lead back to itself.
+                del answer
         self.is_dirty = False
         return bson.encode({"ok": 1.0, **answer})
 
