@@ -1,0 +1,198 @@
+"""Cursors behind a load balancer, each with a connection of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import threading
+from itertools import count
+from typing import Any
+
+import pytest
+from fake_topology import FakeTopology, load_balanced, replica_set
+
+from aiomongo_tls.client.batches import BatchCursor
+from aiomongo_tls.client.command_cursor import AsyncCommandCursor
+from aiomongo_tls.client.executor import Executor
+from aiomongo_tls.core.commands.command import Command
+from aiomongo_tls.core.commands.decoding import DocumentsIn
+from aiomongo_tls.core.options.client_options import ClientOptions
+from aiomongo_tls.core.options.read_preference import ReadPreference
+from aiomongo_tls.core.retry import Retryability
+from aiomongo_tls.errors import AutoReconnect, CursorNotFound, InvalidOperation, OperationFailure
+
+Cursor = BatchCursor[dict[str, Any]]
+
+
+def executor(topology: FakeTopology) -> Executor:
+    numbers = count(1)
+    options = ClientOptions(load_balanced=True)
+    return Executor(options, topology, lambda: next(numbers).to_bytes(16, "big"), chance=lambda: 0.0)  # type: ignore[arg-type]
+
+
+def batch(name: str, cursor_id: int, *numbers: int) -> dict[str, Any]:
+    return {"cursor": {"id": cursor_id, "ns": "app.users", name: [{"_id": number} for number in numbers]}}
+
+
+async def opened(client: Executor) -> Cursor:
+    document = {"aggregate": "users", "pipeline": [], "cursor": {}}
+    command = Command(
+        database="app",
+        document=document,
+        documents_in=DocumentsIn.CURSOR,
+        read_preference=ReadPreference.PRIMARY,
+        retryability=Retryability.READ,
+    )
+    return await AsyncCommandCursor[dict[str, Any]].opened_by(client, command, None)
+
+
+async def settle() -> None:
+    for _ in range(5):
+        await asyncio.sleep(0)
+
+
+async def test_a_cursor_keeps_its_connection_until_its_end() -> None:
+    """One check-out, one check-in, every command over the same connection."""
+    topology = load_balanced(batch("firstBatch", 7, 1), batch("nextBatch", 7, 2), batch("nextBatch", 0, 3))
+    cursor = await opened(executor(topology))
+    (connection,) = topology.connections
+    assert (topology.out, connection.pinned) == (1, "cursor")
+    assert [document["_id"] async for document in cursor] == [1, 2, 3]
+    assert (topology.out, connection.pinned) == (0, None)
+    assert topology.connections == [connection]
+    assert topology.names == ["aggregate", "getMore", "getMore"]
+
+
+async def test_a_single_batch_needs_none() -> None:
+    """The connection is back with the first reply."""
+    topology = load_balanced(batch("firstBatch", 0, 1))
+    await opened(executor(topology))
+    assert topology.out == 0
+
+
+async def test_elsewhere_nothing_is_pinned() -> None:
+    """Later commands go to the server, over any connection."""
+    topology = replica_set(batch("firstBatch", 7, 1), batch("nextBatch", 0))
+    client = executor(topology)
+    client._is_load_balanced = False
+    cursor = await opened(client)
+    assert topology.out == 0
+    await cursor.to_list()
+    assert len(topology.connections) == 2
+
+
+async def test_closing_kills_it_over_its_connection_and_gives_that_back() -> None:
+    """Whatever the server says."""
+    for answer in ({}, {"ok": 0.0, "code": 13, "errmsg": "no"}):
+        topology = load_balanced(batch("firstBatch", 7, 1), answer)
+        cursor = await opened(executor(topology))
+        await cursor.close()
+        await cursor.close()
+        assert topology.names == ["aggregate", "killCursors"]
+        assert (topology.out, len(topology.connections)) == (0, 1)
+
+
+async def test_a_lost_connection_stays_until_the_cursor_is_closed() -> None:
+    """And then no killCursors goes anywhere."""
+    topology = load_balanced(batch("firstBatch", 7, 1), AutoReconnect("lost"))
+    cursor = await opened(executor(topology))
+    with pytest.raises(AutoReconnect):
+        await cursor.to_list()
+    assert (topology.out, topology.connections[0].pinned) == (1, "cursor")
+    with pytest.raises(CursorNotFound):
+        await cursor.to_list()
+    await cursor.close()
+    assert topology.names == ["aggregate", "getMore"]
+    assert (topology.out, len(topology.connections)) == (0, 1)
+
+
+async def test_an_error_of_the_server_ends_it() -> None:
+    """It is killed, over its connection, and that is given back."""
+    topology = load_balanced(batch("firstBatch", 7, 1), {"ok": 0.0, "code": 13, "errmsg": "no"}, {})
+    cursor = await opened(executor(topology))
+    with pytest.raises(OperationFailure):
+        await cursor.to_list()
+    await settle()
+    assert topology.names == ["aggregate", "getMore", "killCursors"]
+    assert (topology.out, len(topology.connections)) == (0, 1)
+
+
+async def test_a_cancelled_get_more_gives_up_the_connection() -> None:
+    """Its reply is under way; the pool closes it."""
+
+    async def never(_: dict[str, Any]) -> Any:
+        await asyncio.Event().wait()
+
+    topology = load_balanced(batch("firstBatch", 7, 1), never)
+    client = executor(topology)
+    cursor = await opened(client)
+    await cursor.next()
+    task = asyncio.create_task(cursor.next())
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    await settle()
+    (connection,) = topology.connections
+    assert (topology.out, connection.pinned, connection.is_dirty) == (0, None, True)
+    assert topology.names == ["aggregate", "getMore"]
+
+
+@pytest.mark.parametrize("in_a_thread", [False, True])
+async def test_a_forgotten_cursor_gives_its_connection_back(in_a_thread: bool) -> None:
+    """Without any other operation, which may be waiting for just that connection; on any thread."""
+    topology = load_balanced(batch("firstBatch", 7, 1))
+    client = executor(topology)
+    holder = [await opened(client)]
+    assert topology.out == 1
+    if in_a_thread:
+        thread = threading.Thread(target=holder.clear)
+        thread.start()
+        thread.join()
+    else:
+        holder.clear()
+    gc.collect()
+    await settle()
+    assert topology.names == ["aggregate", "killCursors"]
+    assert (topology.out, len(topology.connections)) == (0, 1)
+
+
+async def test_overload_in_a_get_more_keeps_the_connection() -> None:
+    """The command is tried again where the cursor is."""
+    overloaded = {"ok": 0.0, "code": 462, "errmsg": "no", "errorLabels": ["SystemOverloadedError", "RetryableError"]}
+    topology = load_balanced(batch("firstBatch", 7, 1), overloaded, overloaded, batch("nextBatch", 0, 2))
+    cursor = await opened(executor(topology))
+    assert len(await cursor.to_list()) == 2
+    assert (topology.out, len(topology.connections)) == (0, 1)
+
+
+async def test_a_reply_that_is_no_cursor_leaves_nothing_behind() -> None:
+    """The connection is back although nothing could be read."""
+    topology = load_balanced({"surprise": 1})
+    with pytest.raises(Exception, match="cursor"):
+        await opened(executor(topology))
+    assert topology.out == 0
+
+
+def test_a_cursor_belongs_to_its_loop() -> None:
+    """Its connection cannot be used from another one; forgotten there, it is forgotten."""
+    topology = load_balanced(batch("firstBatch", 7, 1))
+    client = executor(topology)
+    holder: list[Cursor] = []
+
+    async def begin() -> None:
+        holder.append(await opened(client))
+        await holder[0].next()
+
+    async def go_on() -> None:
+        with pytest.raises(InvalidOperation, match="another event loop"):
+            await holder[0].next()
+        holder.clear()
+        gc.collect()
+        topology.answers = [batch("firstBatch", 0, 1)]
+        await opened(client)
+        await settle()
+
+    asyncio.run(begin())
+    asyncio.run(go_on())
+    assert topology.names == ["aggregate", "aggregate"]
