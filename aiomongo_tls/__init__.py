@@ -91,6 +91,7 @@ if TYPE_CHECKING:
         SecondaryPreferred,
     )
     from aiomongo_tls.core.pool.status import PoolState, PoolStatus
+    from aiomongo_tls.core.options.tls_identity import TLSIdentity, TLSIdentityProvider
     from aiomongo_tls.core.sdam.server_description import ServerDescription
     from aiomongo_tls.core.sdam.topology_description import TopologyDescription
     from aiomongo_tls.core.sdam.topology_type import TopologyType
@@ -224,6 +225,8 @@ __all__ = [
     "ServerType",
     "TLSError",
     "TLSHandshakeTimeout",
+    "TLSIdentity",
+    "TLSIdentityProvider",
     "TLSProtocolError",
     "TopologyClosedEvent",
     "TopologyDescription",
@@ -339,6 +342,10 @@ _HOMES = {
         "ReadPreference",
         "Secondary",
         "SecondaryPreferred",
+    ),
+    "aiomongo_tls.core.options.tls_identity": (
+        "TLSIdentity",
+        "TLSIdentityProvider",
     ),
     "aiomongo_tls.core.uri.keywords": ("ConnectOptions",),
     "aiomongo_tls.errors": (
