@@ -90,8 +90,8 @@ if TYPE_CHECKING:
         Secondary,
         SecondaryPreferred,
     )
-    from aiomongo_tls.core.pool.status import PoolState, PoolStatus
     from aiomongo_tls.core.options.tls_identity import TLSIdentity, TLSIdentityProvider
+    from aiomongo_tls.core.pool.status import PoolState, PoolStatus
     from aiomongo_tls.core.sdam.server_description import ServerDescription
     from aiomongo_tls.core.sdam.topology_description import TopologyDescription
     from aiomongo_tls.core.sdam.topology_type import TopologyType
