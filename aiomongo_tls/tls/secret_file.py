@@ -42,6 +42,8 @@ def _memory_file() -> int | None:
     except OSError:
         # An old kernel, or a sandbox that does not allow it.
         return None
+    # Made with mode 0777. Only this user and root get to it through /proc, but nobody should have to know that.
+    os.fchmod(descriptor, 0o600)
     if not Path(_IN_PROC.format(descriptor)).exists():
         os.close(descriptor)
         return None

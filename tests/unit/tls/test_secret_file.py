@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import subprocess
 import sys
 from pathlib import Path
 
@@ -28,6 +29,48 @@ def test_on_linux_it_never_touches_a_disk() -> None:
     with secret_file(b"secret") as path:
         assert path.startswith("/proc/self/fd/")
         assert "memfd" in str(Path(path).readlink())
+        assert stat.S_IMODE(Path(path).stat().st_mode) == 0o600
+        descriptor = int(Path(path).name)
+        assert not os.get_inheritable(descriptor)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="memfd is Linux's")
+def test_loading_a_key_from_memory_opens_no_file_for_writing() -> None:
+    """Neither a PEM key nor one from PKCS#12 is written anywhere: a process that audits itself sees it."""
+    done = subprocess.run([sys.executable, "-c", WATCHED], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == ["loaded", "loaded"]
+
+
+WATCHED = """if True:
+    import os, sys, tempfile
+    from cryptography.hazmat.primitives import serialization as s
+    from cryptography.hazmat.primitives.serialization import pkcs12
+    from cryptography import x509
+    from aiomongo_tls.core.options.tls_options import TLSOptions
+    from aiomongo_tls.testing.certs import CertKit
+    from aiomongo_tls.tls.context import shared_context
+
+    kit = CertKit()
+    ada = kit.client("ada")
+    key = s.load_pem_private_key(ada.private_key_pem, None)
+    leaf = x509.load_pem_x509_certificate(ada.certificate_chain_pem)
+    packed = pkcs12.serialize_key_and_certificates(b"ada", key, leaf, None, s.NoEncryption())
+
+    def watch(event, arguments):
+        if event == "open":
+            path, mode, flags = arguments
+            writes = flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT)
+            if writes and isinstance(path, str):
+                sys.exit(f"wrote {path}")
+        if event.startswith("tempfile."):
+            sys.exit(event)
+
+    sys.addaudithook(watch)
+    for source in (ada.pem, packed):
+        shared_context(TLSOptions(enabled=True, ca_file=kit.ca_pem, certificate_key_file=source))
+        print("loaded")
+"""
 
 
 @pytest.mark.parametrize("why", ["no memfd", "not allowed", "no /proc"])
