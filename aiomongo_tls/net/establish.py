@@ -5,6 +5,13 @@ bytes that dribble in, a reply that never ends. The first command does not depen
 the last message of the TLS handshake, and with X.509 the reply to it already tells whether we are authenticated; with
 SCRAM it spares the first of two further round trips.
 
+Whether the server's certificate was revoked (`tlsRevocation`) is found out when the reply to hello has come and before
+it is looked at, so that a revoked server is believed nothing and is sent nothing further; the connection is aborted.
+It has then had the first command, which left with the last message of the TLS handshake: hello with the name of this
+program, the name of the user and, with SCRAM, a nonce; no password and nothing made of one. To ask before that would
+cost each connection a packet, and TLS 1.3 the alerts that only a joint write brings home. To ask after it costs
+nothing: the time of a round trip is measured, and a refusal of our own certificate is told as that.
+
 A server without TLS hangs up on a TLS handshake without a word, and so does a load balancer whose server is just being
 restarted. The one is a mistake to be reported at once, the other mends itself. So a second connection asks, without
 TLS: a bare hello, which tells nobody anything. If MongoDB answers it, that is the mistake; the answer itself is
@@ -14,6 +21,7 @@ dropped.
 from __future__ import annotations
 
 import asyncio
+import math
 import secrets
 from base64 import b64encode
 from collections.abc import Callable, Mapping
@@ -37,6 +45,7 @@ if TYPE_CHECKING:
     from aiomongo_tls.core.auth.hello import StreamDescription
     from aiomongo_tls.core.options.credential import MongoCredential
     from aiomongo_tls.net.dns import Resolver
+    from aiomongo_tls.tls.engine import TLSEngine
 
 T = TypeVar("T")
 
@@ -96,7 +105,7 @@ class Establisher:
             now = asyncio.get_running_loop().time()
             async with asyncio.timeout_at(now + self.connect_timeout if self.connect_timeout else None) as limit:
                 try:
-                    await self._converse(connection)
+                    await self._converse(connection, limit.when())
                 except TLSProtocolError as exc:
                     if self._was_turned_away(connection, exc) and await self._answers_without_tls():
                         raise plain_server(self.address) from exc.__cause__
@@ -124,26 +133,32 @@ class Establisher:
         await connection.wait_closed()
         return True
 
-    async def _converse(self, connection: Connection) -> None:
-        """Work off the opening conversation."""
+    async def _converse(self, connection: Connection, end: float | None) -> None:
+        """Work off the opening conversation.
+
+        Args:
+            connection: the connection.
+            end: when the time is up, by the loop's clock.
+        """
         conversation = self._opening()
         command = next(conversation)
         assert isinstance(command, CommandDocument), "a conversation begins with hello"  # noqa: S101
         first = connection.begin(command.encode())
-        connection.use(
-            await open_connection(
-                self.address,
-                receiver=connection,
-                setup=self.identity.setup,
-                first=first,
-                resolver=self.resolver,
-                progress=connection.progress,
-            )
+        transport = await open_connection(
+            self.address,
+            receiver=connection,
+            setup=self.identity.setup,
+            first=first,
+            resolver=self.resolver,
+            progress=connection.progress,
         )
+        connection.use(transport)
         loop = asyncio.get_running_loop()
         sent_at = loop.time()
-        answer = await self._reply(connection)
+        body = await connection.reply()
         connection.round_trip_time = loop.time() - sent_at
+        await self._check_revocation(transport.engine, end)
+        answer = self._decoded(body)
         description = await self._carry_on(connection, conversation, answer)
         again = None if self.monitors or self.credential is None else self._authenticate_again
         connection.opened(description, again)
@@ -164,11 +179,20 @@ class Establisher:
                 answer = await self._reply(connection)
 
     async def _reply(self, connection: Connection) -> dict[str, Any]:
-        body = await connection.reply()
+        return self._decoded(await connection.reply())
+
+    def _decoded(self, body: bytes) -> dict[str, Any]:
         try:
             return decode_reply(body)
         except ProtocolError as exc:
             raise ProtocolError(f"{self.address}: {exc}") from exc
+
+    async def _check_revocation(self, engine: TLSEngine | None, end: float | None) -> None:
+        """Find out whether the server's certificate was revoked, if that is wanted; half of the time left is for it."""
+        checker = self.identity.revocation
+        if checker is not None and engine is not None:
+            seconds = (end - asyncio.get_running_loop().time()) / 2 if end is not None else math.inf
+            await checker.check(engine, self.address, resolver=self.resolver, seconds=seconds)
 
     async def _authenticate_again(self, connection: Connection, deadline: Deadline) -> None:
         """Authenticate an open connection once more; failing or cancelled, it is closed."""

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from aiomongo_tls.errors import MongoError
+from aiomongo_tls.net.revocation import RevocationChecker, revocation_checker
 from aiomongo_tls.net.threads import in_thread
 from aiomongo_tls.tls.certificate import CertificateDetails
 from aiomongo_tls.tls.context import TLSSetup, shared_context
@@ -28,11 +29,13 @@ class Identity:
         setup: how to speak TLS; None for connections without.
         has_certificate: whether there is a client certificate to present.
         subject: its subject as an RFC 2253 string, which is its MongoDB user; None where it cannot be read.
+        revocation: finds out whether a server's certificate was revoked; None if nobody is asked.
     """
 
     setup: TLSSetup | None = None
     has_certificate: bool = False
     subject: str | None = None
+    revocation: RevocationChecker | None = None
 
     @property
     def fingerprint(self) -> str | None:
@@ -55,6 +58,7 @@ def load_identity(options: TLSOptions) -> Identity:
         # Nobody can look into a ready SSLContext.
         has_certificate=leaf is not None or options.ssl_context is not None,
         subject=_subject(leaf) if leaf is not None else None,
+        revocation=revocation_checker(options, setup.material),
     )
 
 

@@ -6,7 +6,8 @@
 What lives where
 ----------------
 
-- `certs`, `subjects`: `CertKit`, certificates of every kind on demand.
+- `certs`, `subjects`: `CertKit`, certificates of every kind on demand. `crl`, `ocsp`: lists of those that were revoked,
+  and a responder that can be asked about them.
 - `server`: `MongoTestServer`, the face to the user: a thread with an event loop of its own, plain thread-safe methods.
 - `listener`, `peer`, `stalling`, `tls_context`: the half of it that lives on that loop: sockets, TLS, connections.
 - `backend`: what stands behind all connections: state, script, log, and the lock around them.
@@ -44,16 +45,27 @@ if TYPE_CHECKING:
     from aiomongo_tls.testing.certs import Certificate, CertKit
     from aiomongo_tls.testing.deployment.replica_set import ReplicaSet
     from aiomongo_tls.testing.deployment.sharded_cluster import ShardedCluster
+    from aiomongo_tls.testing.ocsp import OCSPResponder
     from aiomongo_tls.testing.recording import RecordedCommand
     from aiomongo_tls.testing.server import MongoTestServer
     from aiomongo_tls.testing.users import User
 
-__all__ = ["CertKit", "Certificate", "MongoTestServer", "RecordedCommand", "ReplicaSet", "ShardedCluster", "User"]
+__all__ = [
+    "CertKit",
+    "Certificate",
+    "MongoTestServer",
+    "OCSPResponder",
+    "RecordedCommand",
+    "ReplicaSet",
+    "ShardedCluster",
+    "User",
+]
 
 _HOMES = {
     "CertKit": "aiomongo_tls.testing.certs",
     "Certificate": "aiomongo_tls.testing.certs",
     "MongoTestServer": "aiomongo_tls.testing.server",
+    "OCSPResponder": "aiomongo_tls.testing.ocsp",
     "RecordedCommand": "aiomongo_tls.testing.recording",
     "ReplicaSet": "aiomongo_tls.testing.deployment.replica_set",
     "ShardedCluster": "aiomongo_tls.testing.deployment.sharded_cluster",

@@ -216,6 +216,25 @@ class CertKit:
         authority = self._intermediate if intermediate else self.ca
         return revocation_list(authority, serials, last_update=last_update, next_update=next_update)
 
+    def find(self, serial: int) -> Certificate | None:
+        """The certificate of this kit with a serial number, None if it has issued none.
+
+        Args:
+            serial: the number.
+        """
+        issued = (each for each in self._issued.values() if _serial(each.certificate_chain_pem) == serial)
+        return next(issued, None)
+
+    def authority_of(self, certificate: Certificate) -> trustme.CA:
+        """The authority that has signed a certificate: the kit's, or the intermediate one.
+
+        Args:
+            certificate: a certificate of this kit.
+        """
+        leaf = x509.load_pem_x509_certificate(certificate.certificate_chain_pem)
+        own = x509.load_pem_x509_certificate(self.ca.cert_pem.bytes())
+        return self.ca if leaf.issuer == own.subject else self._intermediate
+
     def stranger(self) -> CertKit:
         """Another kit, whose authority nobody here trusts; always the same one."""
         return self._stranger

@@ -20,6 +20,9 @@ sockets, certifi; `cryptography` only inside the functions that need it.
   OpenSSL behaves there.
 - `explain` turns what OpenSSL raised into an error with expected, presented and hint; the knowledge is in the
   tables of `verdicts`.
+- Revocation comes in two kinds. `crl`: lists in a file, which OpenSSL looks at in the handshake; how far they reach.
+  `ocsp`: what to ask a responder, and whether its answer counts; `revocation`: what follows from it, and what Python's
+  `ssl` cannot do (stapling). The asking itself is done in `net/revocation`.
 - `certificate` and `subject` put certificates into words; a subject is the name of a MongoDB user.
 
 Tried and not taken: asyncio's own TLS (a buffer of 256 KB for each connection, no alert from a server whose handshake
