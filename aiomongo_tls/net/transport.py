@@ -218,7 +218,10 @@ class Transport(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin the handshake, or without TLS send what was written so far."""
         self._stream = cast(asyncio.Transport, transport)
-        if self.engine is None:
+        if self._aborted:
+            # A server that was stopped while it accepted this connection.
+            self._stream.abort()
+        elif self.engine is None:
             self._opened()
         else:
             self._advance_in_turn()

@@ -28,7 +28,6 @@ from aiomongo_tls.core.sdam.failures import is_permanent
 from aiomongo_tls.core.sdam.selection import choose, in_latency_window, suitable_servers
 from aiomongo_tls.core.sdam.server_description import ServerDescription, load_balancer
 from aiomongo_tls.core.sdam.topology_description import NO_TOPOLOGY, TopologyDescription, initial
-from aiomongo_tls.core.sdam.topology_type import TopologyType
 from aiomongo_tls.core.sdam.transitions import update, with_hosts
 from aiomongo_tls.errors import Phase
 from aiomongo_tls.net.environment import client_environment
@@ -210,9 +209,7 @@ class Deployment:
         """What follows from a new description, once everybody was told of it."""
         description = self.description
         for address, server in self._servers.items():
-            known = description.servers[address]
-            is_single = description.topology_type is TopologyType.SINGLE
-            if known.is_data_bearing or (known.is_server_type_known and is_single):
+            if description.takes_operations(address):
                 server.has_warned = False
                 server.pool.ready()
             server.start()

@@ -6,6 +6,7 @@ import asyncio
 import socket
 import ssl
 import struct
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -333,3 +334,25 @@ async def test_an_alert_before_a_reset_is_read(dial: Any, contexts: Any) -> None
         error = await client.end()
     assert isinstance(error, ssl.SSLError)
     assert "CERTIFICATE_REQUIRED" in str(error)
+
+
+async def test_a_connection_that_comes_too_late_is_ended(contexts: Any) -> None:
+    """Aborted before the loop has told it of its socket: the socket is closed as soon as it is known."""
+    loop = asyncio.get_running_loop()
+    recorder = Recorder()
+    made: list[Transport] = []
+
+    def accept() -> Transport:
+        transport = Transport(recorder, engine=TLSEngine(contexts.server(), server_side=True))
+        transport.abort()
+        made.append(transport)
+        return transport
+
+    server = await loop.create_server(accept, "127.0.0.1", 0)
+    reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+    with suppress(ConnectionError):
+        assert await reader.read() == b""
+    await made[0].wait_closed()
+    assert made[0].is_gone
+    writer.close()
+    server.close()
