@@ -36,9 +36,10 @@ _NEED_TLS: Final = (
     "tlsDisableOCSPEndpointCheck",
     "tlsDisableCertificateRevocationCheck",
     "tlsRevocation",
+    "tlsServerNames",
 )
-# A ready context cannot do this one, so it goes beside it.
-_BESIDE_CONTEXT: Final = ("ssl_context", "tlsRevocation")
+# A ready context cannot do these, so they go beside it.
+_BESIDE_CONTEXT: Final = ("ssl_context", "tlsRevocation", "tlsServerNames")
 _HARMLESS: Final = (False, "off")
 _ADVICE: Final = {
     "connect": "write `await AsyncClient.connect(...)` to connect at once",
@@ -175,3 +176,7 @@ def _refuse_beside_context(settings: Settings) -> None:
     for name in (*IMPLY_TLS, *_NEED_TLS):
         if name not in _BESIDE_CONTEXT and name in settings:
             raise ConfigurationError(f"{name} has no effect beside ssl_context; set it up in the context, or leave one")
+    if "tlsServerNames" in settings and not getattr(settings.value("ssl_context"), "check_hostname", True):
+        raise ConfigurationError(
+            "tlsServerNames means nothing beside an ssl_context that checks no host name; set its check_hostname"
+        )
