@@ -148,6 +148,7 @@ class Establisher:
             self.address,
             receiver=connection,
             setup=self.identity.setup,
+            server_hostname=self.identity.server_name(self.address),
             first=first,
             resolver=self.resolver,
             progress=connection.progress,

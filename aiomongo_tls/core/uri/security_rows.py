@@ -177,7 +177,7 @@ TLS: Final = (
         SSL_CONTEXT,
         None,
         "tls.ssl_context",
-        "A ready ssl.SSLContext in place of all options here but tls, tlsServerNames and tlsFailFast.",
+        "A ready ssl.SSLContext in place of the options here that name files, switch checks off, or tls_identity.",
         keyword_only=True,
     ),
 )
