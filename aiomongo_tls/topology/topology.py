@@ -299,12 +299,15 @@ class Topology:
 
     def _end(self, how: Callable[[Deployment], None]) -> bool:
         """End everything; whether there was anything."""
-        if self._binding.is_alive:
+        is_alive = self._binding.is_alive
+        if is_alive:
             self._binding.bind(running_loop())
             self._life.end(how)
-        # Otherwise nothing was opened, or it went with its loop.
+        else:
+            # Nothing was opened, or it went with its loop.
+            self._life = self._begin_afresh()
         self._is_closed = True
-        return self._binding.is_alive
+        return is_alive
 
     # Where we are
 

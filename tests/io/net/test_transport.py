@@ -10,6 +10,7 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
+from peers import Recorder
 
 from aiomongo_tls.net import transport as transport_module
 from aiomongo_tls.net.transport import Transport
@@ -339,11 +340,10 @@ async def test_an_alert_before_a_reset_is_read(dial: Any, contexts: Any) -> None
 async def test_a_connection_that_comes_too_late_is_ended(contexts: Any) -> None:
     """Aborted before the loop has told it of its socket: the socket is closed as soon as it is known."""
     loop = asyncio.get_running_loop()
-    recorder = Recorder()
     made: list[Transport] = []
 
     def accept() -> Transport:
-        transport = Transport(recorder, engine=TLSEngine(contexts.server(), server_side=True))
+        transport = Transport(Recorder(), engine=TLSEngine(contexts.server(), server_side=True))
         transport.abort()
         made.append(transport)
         return transport

@@ -41,18 +41,16 @@ def test_a_closed_loop_is_left_behind(unused_tcp_port: int) -> None:
     peer = MongoPeer()
     peer.port = unused_tcp_port
     topology = topology_of(ServerAddress("localhost", unused_tcp_port))
-    for _ in range(3):
-        # asyncio complains of the transports that the closed loop left open, as it does for everybody.
-        with warnings.catch_warnings(), asyncio.Runner() as runner:
-            warnings.simplefilter("ignore", ResourceWarning)
-            runner.run(serve_and_use(topology, peer))
-            gc.collect()
+    # asyncio complains of the transports that a closed loop has left open, as it does for everybody.
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)
-        del peer
+        for _ in range(3):
+            with asyncio.Runner() as runner:
+                runner.run(serve_and_use(topology, peer))
+        assert [server.error for server in topology.description.servers.values()] == [None]
+        asyncio.run(topology.close())
+        del peer, runner
         gc.collect()
-    assert [server.error for server in topology.description.servers.values()] == [None]
-    asyncio.run(topology.close())
 
 
 def test_an_open_loop_keeps_its_client() -> None:
