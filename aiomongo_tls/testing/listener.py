@@ -11,6 +11,7 @@ import asyncio
 import os
 import socket
 import ssl
+import sys
 import threading
 from concurrent.futures import Future
 from contextlib import suppress
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _BACKLOG = 512
+_PAUSE = 1.0
+# Seconds until the next attempt to accept a connection after one that failed.
 
 Stall = Literal["accept", "handshake", "hello"]
 """Where a server stops answering: before the TLS handshake, in the middle of it, or after it."""
@@ -58,9 +61,10 @@ class Listener:
         self._transports: set[ServerTransport] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
-        # The listening socket; an acceptor gets a twin of it, so that it can stop while the kernel goes on.
         self._socket: socket.socket | None = None
-        self._acceptor: asyncio.Server | None = None
+        self._is_cut_off = False
+        # Tasks that make connections of accepted sockets.
+        self._adoptions: set[asyncio.Task[object]] = set()
         # Bound and not listening after a crash. It keeps the port from being given to a connection of somebody else,
         # which on a busy machine would happen before the restart.
         self._reserved: socket.socket | None = None
@@ -76,19 +80,23 @@ class Listener:
         Raises:
             OSError: the address cannot be listened on.
         """
-        self._socket = sock = self._reserved or self._bound()
+        sock = self._reserved or self._bound()
         self._reserved = None
-        self.port = sock.getsockname()[1]
-        sock.listen(_BACKLOG)
-        started: Future[None] = Future()
-        name = f"MongoTestServer {self.host}:{self.port}"
-        self._thread = threading.Thread(target=self._run, args=(sock, started), name=name, daemon=True)
-        self._thread.start()
         try:
-            started.result()
-        except BaseException:
-            self._thread = None
+            sock.listen(_BACKLOG)
+        except OSError:
+            sock.close()
             raise
+        sock.setblocking(False)
+        self.port = sock.getsockname()[1]
+        self._socket = sock
+        self._is_cut_off = False
+        # Windows' own loop cannot tell when there is a connection to accept.
+        self._loop = loop = asyncio.SelectorEventLoop() if sys.platform == "win32" else asyncio.new_event_loop()
+        loop.call_soon(self._expect_new)
+        name = f"MongoTestServer {self.host}:{self.port}"
+        self._thread = threading.Thread(target=self._run, args=(loop,), name=name, daemon=True)
+        self._thread.start()
 
     def stop(self, *, crash: bool = False) -> None:
         """End the listening, every connection, the loop and the thread. Does nothing if it is not running.
@@ -156,8 +164,7 @@ class Listener:
             silence.end()
 
     def _reset_connections(self) -> None:
-        if self._acceptor is not None:
-            self._acceptor.close()
+        self._ignore_new()
         for transport in list(self._transports):
             transport.reset()
 
@@ -174,60 +181,69 @@ class Listener:
             peer.server_changed()
 
     def cut_off(self) -> None:
-        """Neither accept, read nor answer anything, as behind a cable that was pulled out. From any other thread."""
-        self.call(self._cut_off)
+        """Neither accept, read nor answer anything, as behind a cable that was pulled out. On the loop.
 
-    def _cut_off(self) -> None:
-        # The kernel still completes connections and keeps what they send, until somebody accepts them.
-        if self._acceptor is not None:
-            self._acceptor.close()
-            self._acceptor = None
+        The kernel still completes connections and keeps what they send, until somebody accepts them.
+        """
+        self._is_cut_off = True
+        self._ignore_new()
         for peer in list(self.peers):
             peer.cut_off()
 
     def reconnect(self) -> None:
-        """End `cut_off()`: everything that came meanwhile comes now. From any other thread."""
-        loop = self._loop
-        if loop is not None and self.is_running:
-            asyncio.run_coroutine_threadsafe(self._reconnect(), loop).result()
-
-    async def _reconnect(self) -> None:
-        if self._acceptor is None:
-            await self._listen()
+        """End `cut_off()`: everything that came meanwhile comes now. On the loop."""
+        if self._is_cut_off:
+            self._is_cut_off = False
+            self._expect_new()
             for peer in list(self.peers):
                 peer.reconnect()
 
-    async def _listen(self) -> None:
-        if self._socket is not None:
-            loop = asyncio.get_running_loop()
-            self._acceptor = await loop.create_server(self._accept, sock=self._socket.dup(), backlog=_BACKLOG)
+    # asyncio's own server loses connections that it is about to accept when it is closed: they stay open, and hang.
 
-    def _run(self, sock: socket.socket, started: Future[None]) -> None:
-        loop = asyncio.new_event_loop()
+    def _expect_new(self) -> None:
+        if self._socket is not None and not self._is_cut_off:
+            asyncio.get_running_loop().add_reader(self._socket, self._accept_new)
+
+    def _ignore_new(self) -> None:
+        if self._socket is not None:
+            asyncio.get_running_loop().remove_reader(self._socket)
+
+    def _accept_new(self) -> None:
+        loop = asyncio.get_running_loop()
+        while self._socket is not None:
+            try:
+                sock, _ = self._socket.accept()
+            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+                return
+            except OSError:
+                # Out of descriptors, most likely.
+                self._ignore_new()
+                loop.call_later(_PAUSE, self._expect_new)
+                return
+            sock.setblocking(False)
+            adoption = loop.create_task(loop.connect_accepted_socket(self._accept, sock))
+            self._adoptions.add(adoption)
+            adoption.add_done_callback(self._adopted)
+
+    def _adopted(self, adoption: asyncio.Task[object]) -> None:
+        self._adoptions.discard(adoption)
+        if not adoption.cancelled():
+            # The client may have gone already; its protocol has been told.
+            adoption.exception()
+
+    def _run(self, loop: asyncio.AbstractEventLoop) -> None:
         try:
-            self._loop = loop
-            loop.run_until_complete(self._listen())
-        except BaseException as exc:  # noqa: BLE001 - it is raised in the thread that waits for the start
-            sock.close()
-            loop.close()
-            started.set_exception(exc)
-            return
-        try:
-            loop.call_soon(started.set_result, None)
             loop.run_forever()
             loop.run_until_complete(self._close())
         finally:
             loop.close()
 
     async def _close(self) -> None:
-        if self._acceptor is not None:
-            self._acceptor.close()
-            self._acceptor = None
+        self._ignore_new()
         if self._socket is not None:
             self._socket.close()
             self._socket = None
-        # Connections that were being accepted; asyncio has a task for each.
-        await asyncio.gather(*asyncio.all_tasks() - {asyncio.current_task()}, return_exceptions=True)
+        await asyncio.gather(*self._adoptions, return_exceptions=True)
         self.drop_connections()
         closing = [asyncio.create_task(transport.wait_closed()) for transport in self._transports]
         if closing:
@@ -249,6 +265,8 @@ class Listener:
         engine = None if self.context is None else TLSEngine(self.context, server_side=True)
         transport = ServerTransport(peer, engine=engine)
         peer.attach(transport)
+        if self._is_cut_off:
+            peer.cut_off()
         self.peers.add(peer)
         self._transports = {other for other in self._transports if not other.is_gone} | {transport}
         return transport

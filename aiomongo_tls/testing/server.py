@@ -144,7 +144,7 @@ class MongoTestServer:
         that drop packets would not, and there the server is silent. A primary becomes a secondary.
         """
         if self._listener.is_running:
-            self._listener.cut_off()
+            self._listener.call(self._listener.cut_off)
             with self._seat.shared.lock:
                 self._seat.node.isolated()
 
@@ -153,7 +153,7 @@ class MongoTestServer:
         if self._listener.is_running:
             with self._seat.shared.lock:
                 self._seat.node.healed()
-            self._listener.reconnect()
+            self._listener.call(self._listener.reconnect)
 
     def reset(self) -> None:
         """Begin afresh on the same port: data, users, fail points, script and log as made, and no connection open.
