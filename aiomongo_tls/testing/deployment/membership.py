@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from bson import Int64, ObjectId, Timestamp
 
 from aiomongo_tls.address import ServerAddress
-from aiomongo_tls.testing.data.values import Document, is_document, is_number
+from aiomongo_tls.testing.data.values import Document, integer, is_document
 from aiomongo_tls.testing.deployment.cluster_clock import NEVER
 from aiomongo_tls.testing.deployment.node import Node, Placement, read_concern, write_concern
 from aiomongo_tls.testing.failures import CommandError, ErrorCode, code_name, not_here
@@ -152,12 +152,13 @@ class Member(Node):
     def unmet(self, command: Document) -> Document | None:
         """Whether as many members have the write as its write concern asks for."""
         concern = write_concern(command)
-        nodes: Any = concern.get("w", 1)
+        wanted: Any = concern.get("w", 1)
         data = [member for member in self.membership.members if member.kind is not MemberKind.ARBITER]
-        if isinstance(nodes, str) and nodes != "majority":
-            text = f"No write concern mode named '{nodes}' found in replica set configuration"
+        if isinstance(wanted, str) and wanted != "majority":
+            text = f"No write concern mode named '{wanted}' found in replica set configuration"
             return _write_concern_error(ErrorCode.UnknownReplWriteConcern, text)
-        if not is_number(nodes):
+        nodes = integer(wanted)
+        if nodes is None:
             return None
         if nodes > len(data):
             return _write_concern_error(ErrorCode.UnsatisfiableWriteConcern, "Not enough data-bearing nodes")
