@@ -159,8 +159,10 @@ class Executor:
         """
         if self._is_closed:
             raise InvalidOperation("the client is closed")
+        deadline = self.deadline()
+        running_loop()
         self._is_used = True
-        await self._topology.open(self.deadline(), self._read_preference)
+        await self._topology.open(deadline, self._read_preference)
 
     async def run(self, command: Command, deadline: Deadline | None = None) -> Mapping[str, Any]:
         """Carry out a command in an implicit session of its own.
@@ -442,7 +444,9 @@ class Executor:
             InvalidOperation: the client belongs to another event loop, which is still in use.
         """
         loop = running_loop()
-        if self._closing is None or (not self._closing.done() and self._closing.get_loop() is not loop):
+        closing = self._closing
+        if closing is None or (closing.get_loop() is not loop and (closing.cancelled() or not closing.done())):
+            # Or the loop that it was begun on has ended before it.
             self._is_closed = True
             self._closing = loop.create_task(self._close(), name="aiomongo_tls close", context=Context())
         try:
