@@ -75,6 +75,19 @@ def test_quickstart() -> None:
     assert done.stderr == ""
 
 
+def test_vault_identity() -> None:
+    """A certificate from the stand-in for Vault gets in; with another token the reason is told; no key is shown."""
+    done = run("vault_identity.py")
+    assert done.returncode == 0, done.stdout + done.stderr
+    given, connected, refused, because = done.stdout.splitlines()
+    assert "key=<hidden>" in given
+    assert connected == "connected as CN=orders,OU=clients,O=aiomongo_tls tests"
+    assert "tls_identity: VaultIdentity.identity() raised PermissionError" in refused
+    assert because.strip() == "because: Vault says 403"
+    assert "BEGIN" not in done.stdout
+    assert done.stderr == ""
+
+
 def test_x509_says_who_it_is(uri: str) -> None:
     """With a certificate that the server knows, it prints the user."""
     done = run("x509.py", MONGODB_URI=uri)

@@ -13,7 +13,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.serialization import pkcs12
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aiomongo_tls.core.options.tls_identity import TLSIdentity
@@ -72,6 +72,8 @@ def test_everything_that_openssl_or_the_peer_would_notice_is_in_it(
         taken(ca_file=ca, crl_file=revocation_list(kit, kit.client("bob").certificate_chain_pem)),
         taken(ca_file=ca, allow_invalid_hostnames=True),
         taken(ca_file=ca, allow_invalid_hostnames=True, allow_invalid_certificates=True),
+        taken(ca_file=ca, revocation="soft"),
+        taken(ca_file=ca, revocation="hard"),
         taken(ca_file=ca, disable_ocsp_endpoint_check=True),
         taken(ca_file=ca, disable_certificate_revocation_check=True),
         taken(allow_invalid_hostnames=True, allow_invalid_certificates=True),
@@ -100,6 +102,7 @@ def test_a_supplied_context_counts_as_itself() -> None:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         token = taken(ssl_context=context)
         assert token == taken(ssl_context=context)
+        assert token != taken(ssl_context=context, revocation="hard") != taken(ssl_context=context, revocation="soft")
         seen.add(token)
         del context
     assert len(seen) == 20
@@ -165,6 +168,8 @@ class Dress:
 
 
 SETS = {"max_size": 2}
+# Keys are encrypted slowly on purpose, and the facts do not hang together.
+fewer = settings(max_examples=settings().max_examples // 3)
 FACTS = st.builds(
     Facts,
     authorities=st.frozensets(st.sampled_from(["one", "two", "three"]), **SETS),
@@ -295,6 +300,7 @@ def wardrobe(revocation_list: Callable[..., bytes], tmp_path_factory: pytest.Tem
 class TestProperties:
     """For all facts, in all dresses."""
 
+    @fewer
     @given(facts=FACTS, one=DRESSES, other=DRESSES)
     def test_it_never_depends_on_key_password_path_or_form(
         self, wardrobe: Wardrobe, facts: Facts, one: Dress, other: Dress
@@ -302,6 +308,7 @@ class TestProperties:
         """The same facts are the same fingerprint, however they are given."""
         assert wardrobe.take(facts, one) == wardrobe.take(facts, other)
 
+    @fewer
     @given(one=FACTS, other=FACTS, dress=DRESSES)
     def test_it_always_depends_on_what_changes_trust_or_identity(
         self, wardrobe: Wardrobe, one: Facts, other: Facts, dress: Dress
@@ -310,6 +317,7 @@ class TestProperties:
         same = wardrobe.take(one, dress) == wardrobe.take(other, dress)
         assert same is (one == other)
 
+    @fewer
     @given(facts=FACTS, field=st.sampled_from(list(Facts.__dataclass_fields__)), other=FACTS, dress=DRESSES)
     def test_each_fact_counts_alone(
         self, wardrobe: Wardrobe, facts: Facts, field: str, other: Facts, dress: Dress
