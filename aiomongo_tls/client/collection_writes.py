@@ -410,7 +410,7 @@ class CollectionWrites(Namespace[DocumentType]):
         if kind is Kind.INSERT:
             batches = Batches(kind.identifier, documents, settings.codec_options)
         else:
-            multi = [position for position, document in enumerate(documents) if touches_many(kind, document)]
+            multi = () if len(documents) == 1 and not touches_many(kind, documents[0]) else _multi(kind, documents)
             batches = Batches(
                 kind.identifier, documents, settings.codec_options, allowance=ROOM_FOR_OPERATORS, multi=multi
             )
@@ -424,6 +424,11 @@ class CollectionWrites(Namespace[DocumentType]):
             requires=None if settings.write_concern.acknowledged else needed_without_answer(kind, documents),
             retryability=settings.write_retryability,
         )
+
+
+def _multi(kind: Kind, documents: Sequence[Mapping[str, Any]]) -> Sequence[int]:
+    """The positions of the statements that may touch several documents."""
+    return [position for position, document in enumerate(documents) if touches_many(kind, document)]
 
 
 def _note(error: Exception, outcome: BulkOutcome) -> None:

@@ -36,13 +36,13 @@ from aiomongo_tls.client.late_reply import LateReply
 from aiomongo_tls.client.reaper import OpenCursor, Reaper
 from aiomongo_tls.client.timeout import block_deadline
 from aiomongo_tls.core.commands.command import Command
-from aiomongo_tls.core.commands.completion import complete
+from aiomongo_tls.core.commands.completion import Terms, complete
 from aiomongo_tls.core.commands.cursors import read_batch
 from aiomongo_tls.core.commands.decoding import DocumentsIn
 from aiomongo_tls.core.commands.outcome import error_of, failure_of, news_in
 from aiomongo_tls.core.commands.routing import output_preference
 from aiomongo_tls.core.options.read_preference import ReadPreference
-from aiomongo_tls.core.retry import NO_ATTEMPTS, Attempts, Failure, GiveUp, RetryPolicy, decide
+from aiomongo_tls.core.retry import NO_ATTEMPTS, Failure, GiveUp, RetryPolicy, decide
 from aiomongo_tls.core.sdam.topology_type import TopologyType
 from aiomongo_tls.core.server_type import ServerType
 from aiomongo_tls.core.sessions import ImplicitSession, ServerSessionPool
@@ -119,6 +119,7 @@ class Executor:
             overload_retargeting=options.enable_overload_retargeting,
         )
         self._is_load_balanced = options.load_balanced
+        self._terms = Terms(retry_writes=options.retry_writes, is_load_balanced=options.load_balanced)
         self._read_preference = options.read_preference
         # Whether there may be something open, so that forgetting to close it is worth a warning.
         self._is_used = False
@@ -211,9 +212,9 @@ class Executor:
         """
         if self._is_closed:
             raise InvalidOperation("the client is closed")
-        if self._reaper.has_work:
+        if self._reaper.notes:
             self._reaper.work()
-        topology = self._topology
+        topology, loop = self._topology, running_loop()
         attempts = NO_ATTEMPTS
         answered: Connection | None = None
         while True:
@@ -227,7 +228,9 @@ class Executor:
                     if connection is None:
                         self._is_used = True
                         connection = await topology.check_out(deadline, command.read_preference, attempts.deprioritized)
-                body, sequences = self._message(connection, command, session, attempts)
+                body, sequences = complete(
+                    command, session, connection.description, attempts, self._terms, topology, loop.time()
+                )
                 reply = await self._exchange(connection, command, body, sequences, session, deadline)
                 if reply.get("ok") == 1 and "writeConcernError" not in reply:
                     if pins and self._is_load_balanced:
@@ -242,8 +245,7 @@ class Executor:
             finally:
                 if connection is not None and connection.pinned is None:
                     topology.check_in(connection)
-            now = running_loop().time()
-            what = decide(attempts, failure, self._policy, deadline=deadline, now=now, chance=self._chance)
+            what = decide(attempts, failure, self._policy, deadline=deadline, now=loop.time(), chance=self._chance)
             if isinstance(what, GiveUp):
                 told = what.failure
                 if told.reply is not None and answered is not None:
@@ -266,22 +268,6 @@ class Executor:
             return cursor.connection
         connection = self._topology.try_check_out_from(cursor.address)
         return connection or await self._topology.check_out_from(cursor.address, deadline)
-
-    def _message(
-        self, connection: Connection, command: Command, session: ImplicitSession, attempts: Attempts
-    ) -> tuple[bytes, Sequence[DocumentSequence]]:
-        """A command, complete for a connection and encoded."""
-        description = connection.description
-        assert description is not None, "the pool hands out connections that have said hello"  # noqa: S101
-        return complete(
-            command,
-            session,
-            description,
-            attempts,
-            topology_type=self.description.topology_type,
-            retry_writes=self._policy.writes,
-            now=asyncio.get_running_loop().time(),
-        )
 
     async def _exchange(
         self,
@@ -448,9 +434,10 @@ class Executor:
         if closing is None or (closing.get_loop() is not loop and (closing.cancelled() or not closing.done())):
             # Or the loop that it was begun on has ended before it.
             self._is_closed = True
-            self._closing = loop.create_task(self._close(), name="aiomongo_tls close", context=Context())
+            closing = loop.create_task(self._close(), name="aiomongo_tls close", context=Context())
+            self._closing = closing
         try:
-            await outlast(self._closing)
+            await outlast(closing)
         except InvalidOperation:
             # Called on another event loop than the client's own, which can still close it.
             self._closing = None
@@ -489,7 +476,10 @@ class Executor:
                 document = {"endSessions": ids}
                 command = Command(database="admin", document=document, read_preference=preference, in_session=False)
                 session = ImplicitSession(self.sessions)
-                body, _ = self._message(connection, command, session, NO_ATTEMPTS)
+                now = asyncio.get_running_loop().time()
+                body, _ = complete(
+                    command, session, connection.description, NO_ATTEMPTS, self._terms, self._topology, now
+                )
                 await self._exchange(connection, command, body, (), session, deadline)
         finally:
             self._topology.check_in(connection)

@@ -80,13 +80,9 @@ class Reaper:
 
     def __init__(self, executor: Executing) -> None:
         self._executor = ref(executor)
-        self._notes: deque[OpenCursor] = deque()
+        self.notes: deque[OpenCursor] = deque()
+        """The cursors to be ended."""
         self._task: asyncio.Task[None] | None = None
-
-    @property
-    def has_work(self) -> bool:
-        """Whether there are cursors to be ended."""
-        return bool(self._notes)
 
     @property
     def is_idle(self) -> bool:
@@ -99,7 +95,7 @@ class Reaper:
         Args:
             cursor: the cursor.
         """
-        self._notes.append(cursor)
+        self.notes.append(cursor)
         if cursor.loop is not None:
             # RuntimeError: the loop is closed, and the connection with it.
             with suppress(RuntimeError):
@@ -108,7 +104,7 @@ class Reaper:
     def work(self) -> None:
         """Work off the notes in a task, if that is not under way. Plain, on the client's loop."""
         executor = self._executor()
-        if executor is None or executor.is_closed or not self._notes:
+        if executor is None or executor.is_closed or not self.notes:
             return
         loop = asyncio.get_running_loop()
         if self._task is None or self._task.done() or self._task.get_loop() is not loop:
@@ -133,7 +129,7 @@ class Reaper:
             if cursor.connection is not None:
                 executor.unpin(cursor.connection)
             elif not is_told:
-                self._notes.append(cursor)
+                self.notes.append(cursor)
 
     def cancel(self) -> None:
         """End the task. Plain."""
@@ -148,15 +144,15 @@ class Reaper:
 
     def forget(self) -> None:
         """Drop everything: this is another process, and the cursors are the parent's."""
-        self._notes.clear()
+        self.notes.clear()
         self._task = None
 
     async def _work(self, executor: Executing) -> None:
         # A server that does not answer is not asked for the next cursor as well.
         silent: set[ServerAddress] = set()
         loop = asyncio.get_running_loop()
-        while self._notes:
-            cursor = self._notes.popleft()
+        while self.notes:
+            cursor = self.notes.popleft()
             if cursor.loop not in (None, loop):
                 # Its connection has gone with the loop before.
                 continue

@@ -30,6 +30,8 @@ class Settings:
     Attributes:
         reads: decodes replies that hold documents of the user.
         writes: decodes replies to writes: upserted ids in the user's representation, but no documents.
+        write_retryability: what may be done with a write of one document per statement; w=0 asks for no more than an
+            attempt.
     """
 
     codec_options: CodecOptions[Any]
@@ -38,6 +40,7 @@ class Settings:
     read_concern: ReadConcern
     reads: ReplyDecoder = field(init=False, repr=False, compare=False)
     writes: ReplyDecoder = field(init=False, repr=False, compare=False)
+    write_retryability: Retryability = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         _check("codec_options", self.codec_options, CodecOptions)
@@ -48,16 +51,13 @@ class Settings:
         lenient = self.codec_options.with_options(document_class=dict, unicode_decode_error_handler="replace")
         object.__setattr__(self, "reads", ReplyDecoder(self.codec_options))
         object.__setattr__(self, "writes", ReplyDecoder(lenient))
+        retryability = Retryability.WRITE if self.write_concern.acknowledged else Retryability.WRITE_ONCE
+        object.__setattr__(self, "write_retryability", retryability)
 
     @classmethod
     def of(cls, options: ClientOptions) -> Settings:
         """The settings of a client."""
         return cls(options.codec_options, options.read_preference, options.write_concern, options.read_concern)
-
-    @property
-    def write_retryability(self) -> Retryability:
-        """What may be done with a write of one document per statement; w=0 asks for no more than an attempt."""
-        return Retryability.WRITE if self.write_concern.acknowledged else Retryability.WRITE_ONCE
 
     @property
     def values(self) -> tuple[CodecOptions[Any], ReadPreference, WriteConcern, ReadConcern]:

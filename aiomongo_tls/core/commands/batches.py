@@ -60,7 +60,7 @@ class Batches:
         multi: which statements may touch several documents, by their positions.
     """
 
-    __slots__ = ("_allowance", "_codec_options", "_documents", "_identifier", "_kept", "_multi", "sent", "taken")
+    __slots__ = ("_allowance", "_codec_options", "_documents", "_identifier", "_kept", "multi", "sent", "taken")
 
     def __init__(
         self,
@@ -75,7 +75,8 @@ class Batches:
         self._documents = documents
         self._codec_options = codec_options
         self._allowance = allowance
-        self._multi = multi
+        self.multi = multi
+        """Which statements may touch several documents, by their positions."""
         self._kept: bytes | None = None
         self.sent = 0
         """How many statements have been taken."""
@@ -90,10 +91,10 @@ class Batches:
     @property
     def is_retryable(self) -> bool:
         """Whether what was taken last can be a retryable write: no statement of it touches several documents."""
-        if not self._multi or self.taken is None:
+        if self.taken is None:
             return True
         first = self.sent - len(self.taken.documents)
-        return not any(first <= position < self.sent for position in self._multi)
+        return not any(first <= position < self.sent for position in self.multi)
 
     def take(self, body_size: int, limits: Limits) -> DocumentSequence:
         """The next statements, as many as fit into one message beside the body.

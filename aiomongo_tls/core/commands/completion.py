@@ -9,7 +9,8 @@ Transaction IDs"; server-selection, "Passing read preference to mongos and load 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
 
 import bson
 
@@ -25,59 +26,86 @@ if TYPE_CHECKING:
     from aiomongo_tls.core.auth.hello import StreamDescription
     from aiomongo_tls.core.commands.command import Command
     from aiomongo_tls.core.retry import Attempts
+    from aiomongo_tls.core.sdam.topology_description import TopologyDescription
     from aiomongo_tls.core.sessions import ImplicitSession
     from aiomongo_tls.core.wire.op_msg import DocumentSequence
+
+
+class Topology(Protocol):
+    """Knows what the deployment is."""
+
+    @property
+    def description(self) -> TopologyDescription:
+        """What is known of the deployment."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What the client's options say about every command.
+
+    Args:
+        retry_writes: `retryWrites`.
+        is_load_balanced: `loadBalanced`.
+    """
+
+    retry_writes: bool
+    is_load_balanced: bool
 
 
 def complete(
     command: Command,
     session: ImplicitSession,
-    description: StreamDescription,
+    description: StreamDescription | None,
     attempts: Attempts,
-    *,
-    topology_type: TopologyType,
-    retry_writes: bool,
+    terms: Terms,
+    topology: Topology,
     now: float,
 ) -> tuple[bytes, Sequence[DocumentSequence]]:
     """Complete a command and encode it: the body, and the statements that go beside it.
+
+    This is on the way of every operation, so that what few commands need is asked for only then.
 
     Args:
         command: the command; its document is changed.
         session: the session, from which an id is taken if the server has sessions.
         description: what the connection's hello told.
         attempts: the attempts before, of which this one is a repetition.
-        topology_type: what the deployment is.
-        retry_writes: `retryWrites`.
+        terms: what the client's options say.
+        topology: what the deployment is.
         now: the time in seconds.
 
     Raises:
         ConfigurationError: the server cannot do what the command asks for.
         DocumentTooLarge: a statement is larger than the server takes; none was taken.
     """
+    assert description is not None, "the pool hands out connections that have said hello"  # noqa: S101
     requires = command.requires
     if requires is not None and description.max_wire_version < requires.wire_version:
         raise ConfigurationError(requires.message)
     document = command.document
     server_type = description.server_type
     # Behind a load balancer there are always sessions, and none of them grows old.
-    minutes, has_session = None, topology_type is TopologyType.LOAD_BALANCED
-    if not has_session:
-        minutes = description.logical_session_timeout_minutes
-        has_session = minutes is not None
-    has_session = has_session and command.acknowledged and command.in_session
+    minutes = None if terms.is_load_balanced else description.logical_session_timeout_minutes
+    has_session = (minutes is not None or terms.is_load_balanced) and command.acknowledged and command.in_session
     if has_session:
         document["lsid"] = session.lsid(now, minutes)
-    if command.read_preference is not None:
-        is_single = topology_type is TopologyType.SINGLE
+    if command.read_preference is not None and server_type is not ServerType.STANDALONE:
+        is_single = topology.description.topology_type is TopologyType.SINGLE
         preference = read_preference_field(command.read_preference, server_type, is_single=is_single)
         if preference is not None:
             document["$readPreference"] = preference
-        elif attempts.count:
+        else:
             document.pop("$readPreference", None)
+    elif attempts.count:
+        document.pop("$readPreference", None)
     document["$db"] = command.database
-    if retry_writes and command.retryability is Retryability.WRITE:
-        is_supported = has_session and server_type is not ServerType.STANDALONE
-        _number(document, session, is_again=attempts.was_sent, is_supported=is_supported)
+    if command.retryability is Retryability.WRITE and terms.retry_writes:
+        if not has_session or server_type is ServerType.STANDALONE:
+            if "txnNumber" in document:
+                _leave_number_out(document, attempts)
+        elif not attempts.was_sent or "txnNumber" not in document:
+            document["txnNumber"] = session.next_transaction_number()
     body = bson.encode(document, codec_options=command.codec_options)
     batches = command.batches
     if batches is None:
@@ -85,19 +113,15 @@ def complete(
     if attempts.was_sent and batches.taken is not None:
         return body, (batches.taken,)
     sequence = batches.take(len(body), description)
-    if not batches.is_retryable and document.pop("txnNumber", None) is not None:
+    if batches.multi and not batches.is_retryable and document.pop("txnNumber", None) is not None:
         # Only now it is known which statements go into this command.
         body = bson.encode(document, codec_options=command.codec_options)
     return body, (sequence,)
 
 
-def _number(document: dict[str, Any], session: ImplicitSession, *, is_again: bool, is_supported: bool) -> None:
-    """Gives a retryable write its number: one per command, the same for each of its attempts."""
-    has_one = is_again and "txnNumber" in document
-    if not is_supported:
-        if has_one:
-            raise ConfigurationError("the server that is left for a retry does not support retryable writes")
-        # It may be left from the command before, of the same bulk.
-        document.pop("txnNumber", None)
-    elif not has_one:
-        document["txnNumber"] = session.next_transaction_number()
+def _leave_number_out(document: dict[str, Any], attempts: Attempts) -> None:
+    """This server has no retryable writes."""
+    if attempts.was_sent:
+        raise ConfigurationError("the server that is left for a retry does not support retryable writes")
+    # It was left from the command before, of the same bulk.
+    del document["txnNumber"]
