@@ -132,7 +132,18 @@ PyMongoError = MongoError
 
 
 class ConfigurationError(MongoError, ValueError):
-    """An option, argument or file cannot be used; raised before anything is sent. Says which one and the mend."""
+    """An option, argument or file cannot be used; raised before anything is sent. Says which one and the mend.
+
+    Args:
+        message: what is wrong and what to do.
+        reason: a stable slug where a file or what is in it cannot be used: `file-not-found`, `key-mismatch`, ...; None
+            otherwise.
+        error_labels: MongoDB's error labels.
+    """
+
+    def __init__(self, message: str = "", *, reason: str | None = None, error_labels: Iterable[str] = ()) -> None:
+        super().__init__(message, error_labels=error_labels)
+        self.reason = reason
 
 
 class InvalidURI(ConfigurationError):

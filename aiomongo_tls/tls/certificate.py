@@ -57,7 +57,9 @@ class CertificateDetails:
         try:
             from cryptography import x509
         except ImportError as exc:
-            raise ConfigurationError(f"reading a certificate needs the package cryptography: {PIP}") from exc
+            raise ConfigurationError(
+                f"reading a certificate needs the package cryptography: {PIP}", reason="extra-missing"
+            ) from exc
         certificate = x509.load_der_x509_certificate(der)
         return cls(
             subject=_name(certificate.subject),

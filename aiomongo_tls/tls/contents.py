@@ -30,7 +30,9 @@ def blocks_in(named: Named, *, signed: str = "CERTIFICATE") -> list[pem.PemBlock
     try:
         return pem.blocks(read_source(named.source, named.option), signed=signed)
     except pem.Unfinished as exc:
-        raise ConfigurationError(f"{named.option}: {named} is incomplete: {exc}; copy the file again") from exc
+        raise ConfigurationError(
+            f"{named.option}: {named} is incomplete: {exc}; copy the file again", reason="file-incomplete"
+        ) from exc
 
 
 def certificates_among(found: Sequence[pem.PemBlock], named: Named, *, mend: str = _MEND) -> list[pem.PemBlock]:
@@ -46,12 +48,16 @@ def certificates_among(found: Sequence[pem.PemBlock], named: Named, *, mend: str
     """
     certificates = [block for block in found if block.label in pem.CERTIFICATE_LABELS]
     if not certificates:
-        raise ConfigurationError(f"{named.option}: there is no certificate in {named} ({described(found)}); {mend}")
+        raise ConfigurationError(
+            f"{named.option}: there is no certificate in {named} ({described(found)}); {mend}",
+            reason="certificate-missing",
+        )
     if not are_readable(*certificates):
         position = next((i for i, block in enumerate(certificates, 1) if not are_readable(block)), 1)
         which = f"certificate {position} of {len(certificates)}" if len(certificates) > 1 else "the certificate"
         raise ConfigurationError(
-            f"{named.option}: {which} in {named} is damaged: OpenSSL cannot read it; copy the file again"
+            f"{named.option}: {which} in {named} is damaged: OpenSSL cannot read it; copy the file again",
+            reason="certificate-damaged",
         )
     return certificates
 

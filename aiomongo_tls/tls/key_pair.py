@@ -89,7 +89,9 @@ def _key_among(found: list[pem.PemBlock], named: Named, sources: Sources) -> pem
     mend = f"append the key to it, or give the certificate in {sources.chain_option} and the key here"
     if any(block.label == "OPENSSH PRIVATE KEY" for block in found):
         mend = "that is OpenSSH's own format; convert it: ssh-keygen -p -m PKCS8 -f FILE"
-    raise ConfigurationError(f"{named.option}: there is no private key in {named} ({described(found)}); {mend}")
+    raise ConfigurationError(
+        f"{named.option}: there is no private key in {named} ({described(found)}); {mend}", reason="key-missing"
+    )
 
 
 def _paired(
@@ -116,28 +118,32 @@ def _paired(
                     raise
                 except ValueError as exc:
                     # Python limits the length of a password.
-                    raise ConfigurationError(f"{password.option}: {exc}") from exc
+                    raise ConfigurationError(f"{password.option}: {exc}", reason="key-password-wrong") from exc
                 else:
                     return chain
     where = sources.chain or key_source
     if weak is not None:
         raise ConfigurationError(
             f"{key_source.option}: OpenSSL refuses a certificate in {where} as too weak for its security level "
-            f"({weak.reason}); have a new one issued, with RSA of 2048 bits or an elliptic curve, and SHA-256"
+            f"({weak.reason}); have a new one issued, with RSA of 2048 bits or an elliptic curve, and SHA-256",
+            reason="certificate-weak",
         ) from weak
     raise ConfigurationError(
         f"{key_source.option}: the private key in {key_source} does not belong to any certificate in {where}"
         + (f" ({where.option})" if where is not key_source else "")
-        + "; give the two that were issued together"
+        + "; give the two that were issued together",
+        reason="key-mismatch",
     )
 
 
 def _refuse_key(exc: ssl.SSLError, password: KeyPassword, named: Named) -> NoReturn:
     if password.value is not None:
         raise ConfigurationError(
-            f"{password.option} is not the password of the key in {named}; check it with: openssl pkey -noout -in FILE"
+            f"{password.option} is not the password of the key in {named}; check it with: openssl pkey -noout -in FILE",
+            reason="key-password-wrong",
         ) from exc
     raise ConfigurationError(
         f"{named.option}: the private key in {named} is damaged or of a kind that OpenSSL does not know; "
-        "check it with: openssl pkey -noout -in FILE"
+        "check it with: openssl pkey -noout -in FILE",
+        reason="key-damaged",
     ) from exc

@@ -53,7 +53,8 @@ class KeyPassword:
     def _answer(self) -> object:
         if self._password is None:
             raise ConfigurationError(
-                f"the private key in {shown(self._source)} is encrypted; give its password in {self.option}"
+                f"the private key in {shown(self._source)} is encrypted; give its password in {self.option}",
+                reason="key-password-missing",
             )
         if not callable(self._password):
             return self._password
@@ -66,7 +67,8 @@ class KeyPassword:
             return self._password()
         except Exception as exc:
             raise ConfigurationError(
-                f"{self.option}: the function that should return the password raised {type(exc).__name__}"
+                f"{self.option}: the function that should return the password raised {type(exc).__name__}",
+                reason="key-password-failed",
             ) from exc
 
     def _as_bytes(self, password: object) -> bytes:

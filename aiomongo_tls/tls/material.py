@@ -113,7 +113,8 @@ def _other_trust(options: TLSOptions, pair: KeyPair | None, environ: Mapping[str
     if store.is_dangling:
         raise ConfigurationError(
             f"there is no certificate to trust behind {' and '.join(store.variables)}; "
-            f"correct or unset the variable, or set {CA_FILE}"
+            f"correct or unset the variable, or set {CA_FILE}",
+            reason="trust-store-empty",
         )
     if not store.is_empty:
         return Trust.SYSTEM, None
@@ -126,8 +127,11 @@ def _load_crl(source: TLSSource) -> bytes:
     if not lists:
         raise ConfigurationError(
             f"{CRL_FILE}: there is no revocation list in {named}; "
-            "it has to hold PEM blocks 'X509 CRL', or one list in DER"
+            "it has to hold PEM blocks 'X509 CRL', or one list in DER",
+            reason="crl-missing",
         )
     if not are_readable(*lists):
-        raise ConfigurationError(f"{CRL_FILE}: {named} is damaged: OpenSSL cannot read it; fetch it again")
+        raise ConfigurationError(
+            f"{CRL_FILE}: {named} is damaged: OpenSSL cannot read it; fetch it again", reason="crl-invalid"
+        )
     return joined(lists)

@@ -51,12 +51,14 @@ def open_pkcs12(content: bytes, named: Named, password: KeyPassword) -> Opened:
     except ImportError as exc:
         raise ConfigurationError(
             f"{named.option}: {named} is PKCS#12, which needs the package cryptography: {PIP}; "
-            "or convert it: openssl pkcs12 -in FILE -out FILE.pem"
+            "or convert it: openssl pkcs12 -in FILE -out FILE.pem",
+            reason="extra-missing",
         ) from exc
     found = _decrypted(content, named, password)
     if found.key is None:
         raise ConfigurationError(
-            f"{named.option}: there is no private key in {named} (it holds PKCS12); export the key and its certificate"
+            f"{named.option}: there is no private key in {named} (it holds PKCS12); export the key and its certificate",
+            reason="key-missing",
         )
     key = found.key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
@@ -85,7 +87,8 @@ def _decrypted(content: bytes, named: Named, password: KeyPassword) -> Any:
         except ValueError as exc:
             raise ConfigurationError(
                 f"{password.option} is not the password of {named}, or that is damaged; "
-                "check it with: openssl pkcs12 -noout -in FILE"
+                "check it with: openssl pkcs12 -noout -in FILE",
+                reason="key-password-wrong",
             ) from exc
     except UnsupportedAlgorithm as exc:
         raise ConfigurationError(

@@ -36,11 +36,13 @@ def read_source(source: TLSSource, option: str) -> bytes:
         content = str(source).encode(errors="replace")
     elif is_encoded(source):
         # Not tried as a path: the operating system's errors repeat it.
-        raise ConfigurationError(f"{option}: {shown(source)} is base64; decode it and give the bytes")
+        raise ConfigurationError(
+            f"{option}: {shown(source)} is base64; decode it and give the bytes", reason="file-encoded"
+        )
     else:
         content = _read_file(Path(source), option)
     if not content.strip():
-        raise ConfigurationError(f"{option}: {shown(source)} is empty; it has to be PEM or DER")
+        raise ConfigurationError(f"{option}: {shown(source)} is empty; it has to be PEM or DER", reason="file-empty")
     return content
 
 
@@ -50,17 +52,24 @@ def _read_file(path: Path, option: str) -> bytes:
             content = file.read(_LIMIT + 1)
     except FileNotFoundError as exc:
         where = "" if path.is_absolute() else f" in the current directory {Path.cwd()}"
-        raise ConfigurationError(f"{option}: there is no file '{path}'{where}; give the full path") from exc
+        raise ConfigurationError(
+            f"{option}: there is no file '{path}'{where}; give the full path", reason="file-not-found"
+        ) from exc
     except IsADirectoryError as exc:
         raise ConfigurationError(
-            f"{option}: '{path}' is a directory; name one file (it may hold several certificates, one after another)"
+            f"{option}: '{path}' is a directory; name one file (it may hold several certificates, one after another)",
+            reason="file-not-found",
         ) from exc
     except PermissionError as exc:
-        raise ConfigurationError(f"{option}: '{path}' cannot be read{_permissions(path)}") from exc
+        raise ConfigurationError(
+            f"{option}: '{path}' cannot be read{_permissions(path)}", reason="file-unreadable"
+        ) from exc
     except (OSError, ValueError) as exc:
-        raise ConfigurationError(f"{option}: '{path}' cannot be read: {exc}") from exc
+        raise ConfigurationError(f"{option}: '{path}' cannot be read: {exc}", reason="file-unreadable") from exc
     if len(content) > _LIMIT:
-        raise ConfigurationError(f"{option}: '{path}' is larger than {_LIMIT} bytes; that is no certificate or key")
+        raise ConfigurationError(
+            f"{option}: '{path}' is larger than {_LIMIT} bytes; that is no certificate or key", reason="file-too-large"
+        )
     return content
 
 
