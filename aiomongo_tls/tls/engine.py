@@ -188,6 +188,9 @@ class TLSEngine:
 
         That is so with CERT_NONE, and where a session was resumed, which brings no certificates along.
         """
+        if self._ssl.context.verify_mode is ssl.CERT_NONE:
+            # OpenSSL has built a chain all the same.
+            return []
         # Public from 3.13 on; the object beneath has had it since 3.10.
         beneath: Any = getattr(self._ssl, "_sslobj", None)
         try:

@@ -378,6 +378,27 @@ def test_a_session_can_be_resumed(client_context: ssl.SSLContext, server_context
     assert second.info.resumed
     # What the server told of itself the first time is still known.
     assert second.info.peer_der == first.client.info.peer_der
+    # Not so the authorities above it.
+    assert len(first.client.verified_chain()) == 2
+    assert second.verified_chain() == []
+
+
+def test_the_chain_that_was_verified_leads_to_the_trusted_one(
+    kit: CertKit, client_context: ssl.SSLContext, server_context: Make, pair: Make
+) -> None:
+    """From the server's own certificate up; there is none where nothing was verified, or not yet."""
+    server = server_context(kit.server("db.example.net", intermediate=True))
+    wired = pair(client_context, server)
+    assert wired.client.verified_chain() == []
+    wired.shuttle()
+    chain = wired.client.verified_chain()
+    assert len(chain) == 3
+    assert chain[0] == wired.client.info.peer_der
+    assert chain[2] == ssl.PEM_cert_to_DER_cert(kit.ca_pem.decode())
+    client_context.check_hostname = False
+    client_context.verify_mode = ssl.CERT_NONE
+    blind = pair(client_context, server).shuttle()
+    assert blind.client.verified_chain() == []
 
 
 def test_a_context_that_checks_names_needs_one(client_context: ssl.SSLContext) -> None:

@@ -61,6 +61,10 @@ def test_insecure_options_beside_each_other(one: str, other: str, value: bool) -
         ({"tlsCRLFile": "crl", "tlsInsecure": True}, {}),
         ({"tlsCRLFile": "crl", "tlsAllowInvalidCertificates": True}, {}),
         ({"tlsCRLFile": "crl", "tlsDisableCertificateRevocationCheck": True}, {}),
+        ({"tlsRevocation": "soft", "tlsInsecure": True}, {}),
+        ({"tlsRevocation": "hard", "tlsAllowInvalidCertificates": True}, {}),
+        ({"tlsRevocation": "hard", "tlsDisableOCSPEndpointCheck": True}, {}),
+        ({"tlsRevocation": "hard", "tlsDisableCertificateRevocationCheck": True}, {}),
         ({"read_preference": object(), "readPreference": "primary"}, {}),
     ],
 )
@@ -85,6 +89,11 @@ def test_contradictions(values: dict[str, Any], where: dict[str, Any]) -> None:
         ({"minPoolSize": 500, "maxPoolSize": 0}, {}),
         ({"tlsCRLFile": "crl", "tlsInsecure": False}, {}),
         ({"tlsInsecure": True}, {}),
+        ({"tlsRevocation": "off", "tlsInsecure": True}, {}),
+        ({"tlsRevocation": "hard", "tlsInsecure": False}, {}),
+        ({"tlsRevocation": "soft", "tlsDisableOCSPEndpointCheck": True}, {}),
+        ({"tlsRevocation": "soft", "tlsDisableCertificateRevocationCheck": True}, {}),
+        ({"tlsRevocation": "hard", "tlsDisableOCSPEndpointCheck": False}, {}),
     ],
 )
 def test_what_goes_together(values: dict[str, Any], where: dict[str, Any]) -> None:

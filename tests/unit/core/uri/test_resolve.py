@@ -386,6 +386,9 @@ DOWNGRADES: list[tuple[str, dict[str, Any], str]] = [
     ("tlsAllowInvalidHostnames=false", {}, "tls=true"),
     ("tls=false&tlsAllowInvalidHostnames=true", {}, "tls=true"),
     ("tlsDisableOCSPEndpointCheck=true", {}, "tls=true"),
+    ("tlsRevocation=hard", {}, "tlsRevocation means nothing without TLS; add tls=true"),
+    ("tls=false&tlsRevocation=soft", {}, "tls=true"),
+    ("tls=true&tlsRevocation=Hard", {}, "tlsRevocation in the URI"),
     (
         "tls=true&tlsAllowInvalidCertificates=true&tlsAllowInvalidHostnames=false",
         {},
