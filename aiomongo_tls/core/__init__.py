@@ -9,7 +9,8 @@ and `bson`. Not asyncio, socket, ssl, time, random, logging, nor the environment
 the machine come in as arguments. One helper that breaks this rule would spoil it for everything above, which is
 why an architecture test guards it.
 
-Inside, imports follow the way of a request: options < uri; wire and reply < auth < commands. Three shapes come back:
+Inside, imports follow the way of a request: options < uri; wire and reply < auth < sdam < retry < commands. Three
+shapes come back:
 
 - a frozen value (options, descriptions, results);
 - a state machine fed with bytes, whose rules are a table (`wire.protocol`);
