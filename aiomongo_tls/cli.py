@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from aiomongo_tls.testing import Certificate, CertKit, MongoTestServer
     from aiomongo_tls.testing.commands.request import ConnectionState
+    from aiomongo_tls.testing.deployment.deployment import Deployment
 
 _LABEL = 16
 
@@ -68,9 +69,14 @@ def _parser() -> argparse.ArgumentParser:
     )
     demo.set_defaults(run=_demo)
     serve = commands.add_parser("serve", help="keep an embedded server running for any client, until Ctrl-C")
-    serve.add_argument(
+    kind = serve.add_mutually_exclusive_group()
+    kind.add_argument(
         "--port", type=int, choices=range(65536), default=0, metavar="PORT", help="the port (default: a free one)"
     )
+    kind.add_argument(
+        "--replica-set", type=int, metavar="MEMBERS", help="serve a replica set, each member on a free port"
+    )
+    kind.add_argument("--mongos", type=int, metavar="COUNT", help="serve the mongos of a sharded cluster, likewise")
     serve.add_argument("--dir", type=Path, help="where to put the certificates (default: a private directory)")
     serve.add_argument(
         "--user",
@@ -191,7 +197,7 @@ async def _refusal(page: _Page, uri: str) -> int:
 
 
 def _serve(arguments: argparse.Namespace, page: _Page) -> int:
-    from aiomongo_tls.testing import CertKit, MongoTestServer
+    from aiomongo_tls.testing import CertKit
 
     certs = CertKit()
     people = [_certificate(certs, name) for name in arguments.user or ["demo"]]
@@ -203,17 +209,35 @@ def _serve(arguments: argparse.Namespace, page: _Page) -> int:
         _refuse_to_overwrite(directory, ["ca.pem", *names])
         ca = certs.write_ca(directory, "ca.pem")
         stack.callback(ca.unlink, missing_ok=True)
-        server = stack.enter_context(MongoTestServer(ca=certs, users=people, port=arguments.port))
-        page.line(f"MongoDB test server on {server.address}: TLS, client certificates demanded, data in memory")
+        what, served = _servers(arguments, certs, people)
+        stack.enter_context(served)
+        page.line(f"MongoDB {what} on {_places(served)}: TLS, client certificates demanded, data in memory")
         page.line(f"Certificates and keys in {directory} (removed at the end)")
         for person, name in zip(people, names, strict=True):
             key = person.write(directory, name)
             stack.callback(key.unlink, missing_ok=True)
-            _show_client(page, server, person, ca, key)
+            _show_client(page, served, person, ca, key)
         page.line("\nStop with Ctrl-C.")
         wait()
     page.line("\nStopped; keys removed.")
     return 0
+
+
+def _servers(
+    arguments: argparse.Namespace, certs: CertKit, people: Sequence[Certificate]
+) -> tuple[str, MongoTestServer | Deployment]:
+    """What is to be served, not yet started, and what to call it."""
+    from aiomongo_tls.testing import MongoTestServer, ReplicaSet, ShardedCluster
+
+    if arguments.replica_set is not None:
+        return "test replica set", ReplicaSet(arguments.replica_set, ca=certs, users=people)
+    if arguments.mongos is not None:
+        return "test cluster", ShardedCluster(arguments.mongos, ca=certs, users=people)
+    return "test server", MongoTestServer(ca=certs, users=people, port=arguments.port)
+
+
+def _places(served: MongoTestServer | Deployment) -> str:
+    return ", ".join(map(str, served.addresses))
 
 
 def _certificate(certs: CertKit, name: str) -> Certificate:
@@ -244,9 +268,9 @@ def _refuse_to_overwrite(directory: Path, names: Sequence[str]) -> None:
         raise FileExistsError(f"{', '.join(taken)} already in {directory}; remove it, or choose another --dir")
 
 
-def _show_client(page: _Page, server: MongoTestServer, person: Certificate, ca: Path, key: Path) -> None:
-    uri = server.uri(client=person, tlsCAFile=ca, tlsCertificateKeyFile=key)
-    bare = f"mongodb://{server.address}/?authMechanism=MONGODB-X509"
+def _show_client(page: _Page, served: MongoTestServer | Deployment, person: Certificate, ca: Path, key: Path) -> None:
+    uri = served.uri(client=person, tlsCAFile=ca, tlsCertificateKeyFile=key)
+    bare = served.uri(client=None, tls=None, tlsCAFile=None, authMechanism="MONGODB-X509")
     files = f"--tlsCAFile {shlex.quote(str(ca))} --tlsCertificateKeyFile {shlex.quote(str(key))}"
     page.heading(f"As {person.subject}")
     page.fact("aiomongo_tls", f"client = await aiomongo_tls.AsyncClient.connect({uri!r})")

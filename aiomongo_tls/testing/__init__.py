@@ -3,13 +3,18 @@
     with MongoTestServer() as server:           # verified TLS, client certificates demanded, MONGODB-X509
         with pymongo.MongoClient(server.uri()) as client: ...     # or AsyncClient.connect(server.uri()), or mongosh
 
+    with ReplicaSet(members=3) as rs, pymongo.MongoClient(rs.uri()) as client:
+        rs.kill(rs.primary)                                       # another member is primary at once
+
 What lives where
 ----------------
 
 - `certs`, `subjects`: `CertKit`, certificates of every kind on demand. `crl`, `ocsp`: lists of those that were revoked,
   and a responder that can be asked about them.
 - `server`: `MongoTestServer`, the face to the user: a thread with an event loop of its own, plain thread-safe methods.
-- `listener`, `peer`, `stalling`, `tls_context`: the half of it that lives on that loop: sockets, TLS, connections.
+- `listener`, `peer`, `server_transport`, `stalling`, `tls_context`: the half of it that lives on that loop: sockets,
+  TLS, connections, hellos that wait.
+- `deployment/`: what a server is among others, and `ReplicaSet` and `ShardedCluster`: elections, crashes, partitions.
 - `backend`: what stands behind all connections: state, script, log, and the lock around them.
 - `scenario`, `recording`: what a test scripts beforehand and reads afterwards. `fail_points`: what a client scripts, by
   `configureFailPoint`.

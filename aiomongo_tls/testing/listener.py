@@ -220,10 +220,33 @@ class Listener:
                 self._ignore_new()
                 loop.call_later(_PAUSE, self._expect_new)
                 return
-            sock.setblocking(False)
-            adoption = loop.create_task(loop.connect_accepted_socket(self._accept, sock))
-            self._adoptions.add(adoption)
-            adoption.add_done_callback(self._adopted)
+            self._adopt(sock)
+
+    def adopt(self, sock: socket.socket) -> bool:
+        """Take a connection that was accepted elsewhere. From any thread; False if nothing runs here.
+
+        Args:
+            sock: the connection.
+        """
+        loop = self._loop
+        if loop is None or not self.is_running:
+            return False
+        try:
+            loop.call_soon_threadsafe(self._adopt, sock)
+        except RuntimeError:
+            return False
+        return True
+
+    def _adopt(self, sock: socket.socket) -> None:
+        if self._socket is None:
+            # It came while everything was being closed.
+            sock.close()
+            return
+        sock.setblocking(False)
+        loop = asyncio.get_running_loop()
+        adoption = loop.create_task(loop.connect_accepted_socket(self._accept, sock))
+        self._adoptions.add(adoption)
+        adoption.add_done_callback(self._adopted)
 
     def _adopted(self, adoption: asyncio.Task[object]) -> None:
         self._adoptions.discard(adoption)

@@ -1,10 +1,13 @@
-"""The pytest plugin: fixtures `aiomongo_certs` and `aiomongo_server`, marker `aiomongo`.
+"""The pytest plugin: fixtures `aiomongo_certs`, `aiomongo_server` and `aiomongo_replica_set`, marker `aiomongo`.
 
     def test_login(aiomongo_server):
         with pymongo.MongoClient(aiomongo_server.uri()) as client: ...
 
     @pytest.mark.aiomongo(tls="require", users=[])
     async def test_open_house(aiomongo_server): ...
+
+    async def test_failover(aiomongo_replica_set):
+        aiomongo_replica_set.kill(aiomongo_replica_set.primary)
 
 The fixtures are synchronous and the server has a thread and a loop of its own, so they work in plain tests and under
 pytest-asyncio and anyio in any mode and any scope of loops. Nothing but pytest is imported until a fixture is used:
@@ -21,13 +24,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from aiomongo_tls.testing.certs import CertKit
+    from aiomongo_tls.testing.deployment.replica_set import ReplicaSet
     from aiomongo_tls.testing.server import MongoTestServer
 
 _MARKER = (
     "aiomongo(tls='require_client', users=None, certificate=None, minimum_version=None, maximum_version=None, "
-    "host='127.0.0.1'): how the server of the fixture aiomongo_server is made; see aiomongo_tls.testing.MongoTestServer"
+    "host='127.0.0.1', topology='standalone'): how the server of the fixture aiomongo_server is made; see "
+    "aiomongo_tls.testing.MongoTestServer"
 )
-_OPTIONS = {"tls", "users", "certificate", "minimum_version", "maximum_version", "host"}
+_OPTIONS = {"tls", "users", "certificate", "minimum_version", "maximum_version", "host", "topology"}
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -75,6 +80,15 @@ def aiomongo_server(
     if certificate is not None and server.certificate is not certificate:
         server.rotate(certificate)
     server.reset()
+
+
+@pytest.fixture
+def aiomongo_replica_set(aiomongo_certs: CertKit) -> Iterator[ReplicaSet]:
+    """A running replica set of three members, made anew for each test; its certificates are from `aiomongo_certs`."""
+    from aiomongo_tls.testing import ReplicaSet
+
+    with ReplicaSet(ca=aiomongo_certs) as made:
+        yield made
 
 
 def _options(request: pytest.FixtureRequest) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from aiomongo_tls.testing.listener import Listener, Stall
 from aiomongo_tls.testing.tls_context import TLSMode, server_context
 
 if TYPE_CHECKING:
+    import socket
     import ssl
     from collections.abc import Callable, Iterable, Mapping
     from types import TracebackType
@@ -155,6 +156,14 @@ class MongoTestServer:
                 self._seat.node.healed()
             self._listener.call(self._listener.reconnect)
 
+    def adopt(self, connection: socket.socket) -> bool:
+        """Serve a connection that was accepted elsewhere, as a load balancer does; False if it is not running.
+
+        Args:
+            connection: a connected socket, which is the server's from then on.
+        """
+        return self._listener.adopt(connection)
+
     def reset(self) -> None:
         """Begin afresh on the same port: data, users, fail points, script and log as made, and no connection open.
 
@@ -200,6 +209,11 @@ class MongoTestServer:
     def address(self) -> ServerAddress:
         """Where it listens. The port is 0 before the first start if it was not chosen."""
         return ServerAddress(self._seat.name or self._listener.host, self._listener.port)
+
+    @property
+    def addresses(self) -> list[ServerAddress]:
+        """What `uri()` lists, as of a deployment of several servers."""
+        return [self.address]
 
     def uri(
         self,

@@ -383,3 +383,26 @@ def test_clients_that_do_not_know_of_a_load_balancer(certs: CertKit) -> None:
         uri = server.uri(loadBalanced=True)
         with pymongo.MongoClient(uri) as client, pytest.raises(ConfigurationError, match="load balancing mode"):
             client.admin.command("ping")
+
+
+def test_mongos_behind_a_load_balancer(certs: CertKit) -> None:
+    """Connections are spread over the mongos; a cursor stays with its own."""
+    with ShardedCluster(mongos=2, ca=certs, load_balancer=True) as cluster:
+        uri = cluster.uri()
+        assert uri.startswith(f"mongodb://{cluster.addresses[0]}/?")
+        with pymongo.MongoClient[dict[str, Any]](uri) as client:
+            client.app.users.insert_many([{"_id": n} for n in range(6)])
+            cursors = [client.app.users.find(batch_size=2) for _ in range(4)]
+            first = [next(cursor)["_id"] for cursor in cursors]
+            assert first == [0, 0, 0, 0]
+            assert [len(mongos.commands_named("find")) for mongos in cluster.mongos] == [2, 2]
+            assert [[user["_id"] for user in cursor] for cursor in cursors] == [[1, 2, 3, 4, 5]] * 4
+            cluster.kill(cluster.mongos[0])
+            for _ in range(4):
+                assert client.app.users.count_documents({}) == 6
+            cluster.kill(cluster.mongos[1])
+            with pytest.raises(AutoReconnect):
+                client.admin.command("ping")
+        cluster.restart(cluster.mongos[1])
+        with pymongo.MongoClient[dict[str, Any]](uri) as client:
+            assert client.app.users.count_documents({}) == 6

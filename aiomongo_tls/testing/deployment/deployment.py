@@ -9,6 +9,7 @@ from aiomongo_tls.testing.deployment.access import DEFAULT, Access, Default
 if TYPE_CHECKING:
     from types import TracebackType
 
+    from aiomongo_tls.address import ServerAddress
     from aiomongo_tls.client.client import AsyncClient
     from aiomongo_tls.client.connecting import Connecting
     from aiomongo_tls.core.uri.keywords import ConnectOptions
@@ -127,6 +128,11 @@ class Deployment:
 
     # How to reach it
 
+    @property
+    def addresses(self) -> list[ServerAddress]:
+        """What `uri()` lists."""
+        return [server.address for server in self.servers]
+
     def uri(
         self,
         *,
@@ -135,7 +141,7 @@ class Deployment:
         database: str = "",
         **options: Any,
     ) -> str:
-        """A connection string that lists every server.
+        """A connection string for all of it.
 
         Args:
             client: the certificate to present, as in `MongoTestServer.uri()`.
@@ -144,7 +150,7 @@ class Deployment:
             **options: URI options that are added or replace the ones it would have; None leaves one out.
         """
         return self._access.uri(
-            [server.address for server in self.servers],
+            self.addresses,
             {**self._uri_options, **options},
             client=client,
             user=user,

@@ -9,7 +9,7 @@ import pymongo
 import pytest
 from pymongo.errors import OperationFailure, ServerSelectionTimeoutError
 
-from aiomongo_tls.testing import CertKit, MongoTestServer
+from aiomongo_tls.testing import CertKit, MongoTestServer, ReplicaSet
 
 PORTS: list[int | None] = []
 
@@ -103,3 +103,17 @@ class TestAMarkedClass:
             pytest.raises(ServerSelectionTimeoutError),
         ):
             client.admin.command("ping")
+
+
+@pytest.mark.aiomongo(topology="replica_set")
+def test_a_set_of_one(aiomongo_server: MongoTestServer) -> None:
+    with pymongo.MongoClient[dict[str, Any]](aiomongo_server.uri()) as client:
+        assert client.admin.command("hello")["setName"] == "rs0"
+
+
+@asynchronous
+async def test_a_replica_set(aiomongo_replica_set: ReplicaSet) -> None:
+    async with pymongo.AsyncMongoClient[dict[str, Any]](aiomongo_replica_set.uri()) as client:
+        await client.app.users.insert_one({"_id": 1})
+        aiomongo_replica_set.step_down()
+        assert await client.app.users.find_one() == {"_id": 1}

@@ -96,7 +96,11 @@ def test_without_the_extra(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captu
 
 
 @pytest.mark.parametrize(
-    "arguments", [[], ["nonsense"], ["serve", "--port", "x"], ["serve", "--port", "65536"], ["demo", "more"]]
+    "arguments",
+    [
+        *([], ["nonsense"], ["serve", "--port", "x"], ["serve", "--port", "65536"], ["demo", "more"]),
+        *(["serve", "--replica-set", "3", "--port", "5"], ["serve", "--replica-set", "three"]),
+    ],
 )
 def test_a_wrong_command_line(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     """It ends with 2 and shows how it is used."""
@@ -171,6 +175,31 @@ def test_a_server_for_any_client(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 
     assert serve(monkeypatch, use, "--dir", str(directory), "--user", "ada", "--user", "CN=bob,O=Example") == 0
     assert not directory.exists()
+
+
+@pytest.mark.parametrize(
+    ("option", "topology", "words"),
+    [("--replica-set", "ReplicaSetWithPrimary", "test replica set on "), ("--mongos", "Sharded", "test cluster on ")],
+)
+def test_several_servers(monkeypatch: pytest.MonkeyPatch, option: str, topology: str, words: str) -> None:
+    """A replica set or several mongos; every line names them all."""
+
+    def use(text: str) -> None:
+        assert words in text
+        with pymongo.MongoClient[dict[str, Any]](pymongo_uri(text, "CN=demo")) as client:
+            client.app.users.insert_one({"_id": 1})
+            assert client.topology_description.topology_type_name == topology
+            found = [f"{host}:{port}" for host, port in client.topology_description.server_descriptions()]
+            assert len(found) == 2
+            assert all(text.count(place) == 4 for place in found)
+
+    assert serve(monkeypatch, use, option, "2") == 0
+
+
+def test_no_such_set(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """A set needs a member."""
+    assert serve(monkeypatch, lambda _: pytest.fail("it was served"), "--replica-set", "0") == 1
+    assert "aiomongo-tls serve failed: a replica set has 1 to 50 members" in capsys.readouterr().err
 
 
 def test_a_directory_with_other_files_stays(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
