@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypedDict, assert_type
 
@@ -28,6 +29,8 @@ from aiomongo_tls import (
     ReturnDocument,
     ServerCertificateError,
     TLSError,
+    TLSIdentity,
+    TLSIdentityProvider,
     UpdateOne,
     WriteConcern,
     timeout,
@@ -44,12 +47,35 @@ class User(TypedDict):
     name: str
 
 
+class Vault:
+    """A provider needs no base class."""
+
+    async def identity(self) -> TLSIdentity:
+        return TLSIdentity(key=Path("me.pem"), password=vault_password, refresh_after=60)
+
+
+class Plain:
+    """Not a provider: it would block."""
+
+    def identity(self) -> TLSIdentity:
+        return TLSIdentity(key=b"", password=lambda: "x", refresh_after=datetime.now(UTC))
+
+
+async def vault_password() -> str:
+    return "secret"
+
+
 async def connecting(uri: str, context: ssl.SSLContext) -> None:
     client = await AsyncClient.connect(uri)
     assert_type(client, AsyncClient[Document])
     await client.close()
     async with AsyncClient.connect(uri, tlsCAFile=Path("ca.pem"), tlsCertificateKeyFilePassword=lambda: b"") as client:
         assert_type(await client.ping(), Document)
+    async with AsyncClient.connect(uri, tls_identity=Vault(), tlsServerNames={"127.0.0.1": "db.example.net"}) as client:
+        assert_type(client, AsyncClient[Document])
+    provider: TLSIdentityProvider = Vault()
+    assert_type(await provider.identity(), TLSIdentity)
+    provider = Plain()  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType]
     async with AsyncMongoClient(uri, ssl_context=context, maxPoolSize=10) as lazy:
         assert_type(lazy["app"], AsyncDatabase[Document])
     task = asyncio.create_task(AsyncClient.connect(uri, document_class=RawBSONDocument))

@@ -53,7 +53,8 @@ class TLSOptions:
             the server has its answer at hand, and a Must-Staple certificate is one without a staple:
             `tls/revocation.py` has the table.
         disable_ocsp_endpoint_check: `tlsDisableOCSPEndpointCheck`, no responder is asked.
-        disable_certificate_revocation_check: `tlsDisableCertificateRevocationCheck`, neither lists nor responders count.
+        disable_certificate_revocation_check: `tlsDisableCertificateRevocationCheck`, neither lists nor responders
+            count.
         ssl_context: `ssl_context`, a ready `ssl.SSLContext` that takes the place of all but `server_names`.
     """
 

@@ -36,7 +36,7 @@ class Facts:
     @property
     def asks_responders(self) -> bool:
         """Whether OCSP responders are to be asked."""
-        return self.values.get("tlsRevocation", "off") != "off"
+        return bool(self.values.get("tlsRevocation", "off") != "off")
 
 
 def _names_nothing(option: str, facts: Facts) -> bool:

@@ -144,8 +144,8 @@ TLS: Final = (
         "off",
         "tls.revocation",
         "Ask the OCSP responder that the server's certificate names (extra `x509`). `soft` goes on where there is no "
-        "answer, unless the certificate is Must-Staple; `hard` does not (`revocation-unknown`). Answers that the server "
-        "staples are not seen: Python's ssl has no stapling.",
+        "answer, unless the certificate is Must-Staple; `hard` does not (`revocation-unknown`). Answers that the "
+        "server staples are not seen: Python's ssl has no stapling.",
         strict=True,
     ),
     Option(
