@@ -100,6 +100,7 @@ class Pool:
         self._keeper = Keeper(self._look, call_at=self._loop.call_at)
         # Why the pool was cleared.
         self._cleared_by: Exception | None = None
+        self._closed_because = ""
         # The error of the attempt that `on_fault` is being told of.
         self._telling: Exception | None = None
         self._has_reported_fault = False
@@ -242,17 +243,24 @@ class Pool:
         if interrupt_in_use_connections:
             self._interrupt(service_id)
 
+    def retire(self) -> None:
+        """The server has left the deployment: turn away who waits and close what is idle. Plain and idempotent.
+
+        Operations that are under way go on; their connections are closed when they are given back, or by `close()`.
+        """
+        self._end("the server belongs to the deployment no longer")
+
     def close(self) -> None:
         """Close every connection in order, end every attempt and turn away who waits. Plain and idempotent."""
-        self._end(Connection.close)
+        self._end("the client was closed", Connection.close)
 
     def abort(self) -> None:
         """The same at once, without saying goodbye to the server. Plain and idempotent."""
-        self._end(Connection.abort)
+        self._end("the client was closed", Connection.abort)
 
     @property
     def is_gone(self) -> bool:
-        """Whether nothing is left after `close()` or `abort()`: no task, no socket."""
+        """Whether nothing is left after `retire()`, `close()` or `abort()`: no task, no socket."""
         return self._attempts.have_ended and all(connection.is_gone for connection in self._connections)
 
     async def wait_closed(self) -> None:
@@ -262,13 +270,15 @@ class Pool:
             await connection.wait_closed()
         self._connections.clear()
 
-    def _end(self, how: Callable[[Connection], None]) -> None:
+    def _end(self, because: str, how: Callable[[Connection], None] | None = None) -> None:
         self._keeper.stop()
         is_first = self._slots.state is not PoolState.CLOSED
         if is_first:
-            self._carry_out(self._slots.close(), self._not_ready())
-        for connection in self._connections:
-            how(connection)
+            self._carry_out(self._slots.close(), PoolClosedError(because, host=self.key.address))
+        self._closed_because = because
+        if how is not None:
+            for connection in self._connections:
+                how(connection)
         if is_first and self._announcer.is_heard:
             self._announcer.pool_closed()
 
@@ -287,7 +297,7 @@ class Pool:
     def _not_ready(self) -> Exception:
         """Why nobody gets a connection."""
         if self._slots.state is PoolState.CLOSED:
-            return PoolClosedError("the client was closed", host=self.key.address)
+            return PoolClosedError(self._closed_because, host=self.key.address)
         fault = self._cleared_by
         why = f"its pool was cleared: {fault}" if fault is not None else "it is not known to be there"
         error = PoolClearedError(f"no connection is handed out to the server now, because {why}", host=self.key.address)

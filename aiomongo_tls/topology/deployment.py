@@ -98,7 +98,7 @@ class Deployment:
         self._means = means
         self._loop = asyncio.get_running_loop()
         self._servers: dict[ServerAddress, Server] = {}
-        # Servers that do not belong to it any more, until their last socket is closed.
+        # Servers that do not belong to it any more, until their last task has ended and their last socket is closed.
         self._leaving: list[Server] = []
         # Why servers do not belong to it that were taken for members.
         self._refusals: dict[ServerAddress, Exception] = {}
@@ -196,11 +196,11 @@ class Deployment:
         """Replace what is known, and bring servers and pools into line with it."""
         self.description = description
         self._choices.clear()
-        self._leaving = [server for server in self._leaving if not server.pool.is_gone]
+        self._leaving = [server for server in self._leaving if not server.is_gone]
         for address in [address for address in self._servers if address not in description.servers]:
             server = self._servers.pop(address)
             self._leaving.append(server)
-            server.close()
+            server.retire()
         for address in description.servers:
             if address not in self._servers:
                 self._servers[address] = self._make_server(address)

@@ -90,6 +90,7 @@ class Monitor:
         self._task: asyncio.Task[None] | None = None
         self._connection: Connection | None = None
         self._connections = 0
+        self._is_stopped = False
         self._is_checking = False
         self._is_cancelled = False
         self._requested = asyncio.Event()
@@ -106,7 +107,7 @@ class Monitor:
 
     def start(self) -> None:
         """Begin to watch. Idempotent."""
-        if self._task is not None:
+        if self._task is not None or self._is_stopped:
             return
         self._task = asyncio.get_running_loop().create_task(
             self._run(), name=f"aiomongo_tls monitor {self.address}", context=Context()
@@ -124,11 +125,18 @@ class Monitor:
 
     def stop(self) -> None:
         """Watch no more. Idempotent."""
+        self._is_stopped = True
         if self._task is not None:
             self._task.cancel()
         self._rtt_monitor.stop()
         if self._connection is not None:
             self._connection.abort()
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether nothing is left after `stop()`: no task, no socket."""
+        has_ended = self._task is None or self._task.done()
+        return has_ended and self._rtt_monitor.is_gone and (self._connection is None or self._connection.is_gone)
 
     async def wait_stopped(self) -> None:
         """Wait until nothing is left after `stop()`: no task, no socket."""
@@ -145,6 +153,8 @@ class Monitor:
             self._requested.clear()
             if self._connection is not None and not self._connection.is_usable:
                 self._forget()
+            # One that came too late for the check before says nothing about this one.
+            self._is_cancelled = False
             self._is_checking = True
             pause = await self._check()
             self._is_checking = False
@@ -179,7 +189,8 @@ class Monitor:
         announcer.heartbeat_succeeded(self.address, awaited=awaited, duration=now - started, reply=reply)
         self._topology_version = description.topology_version
         self._found(description)
-        if not self._can_stream:
+        if self._is_stopped or not self._can_stream:
+            # Stopped by what was found: such a server does not belong to the deployment.
             return True
         self._rtt_monitor.start()
         return False

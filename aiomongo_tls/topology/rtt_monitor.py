@@ -72,6 +72,12 @@ class RTTMonitor:
         if self._connection is not None:
             self._connection.abort()
 
+    @property
+    def is_gone(self) -> bool:
+        """Whether nothing is left after `stop()`: no task, no socket."""
+        has_ended = self._task is None or self._task.done()
+        return has_ended and (self._connection is None or self._connection.is_gone)
+
     async def wait_stopped(self) -> None:
         """Wait until nothing is left after `stop()`."""
         if self._task is not None:

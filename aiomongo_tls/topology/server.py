@@ -62,6 +62,12 @@ class Server:
         if self.monitor is not None:
             self.monitor.cancel_check()
 
+    def retire(self) -> None:
+        """Stop watching it, because it has left the deployment; operations that are under way on it go on."""
+        if self.monitor is not None:
+            self.monitor.stop()
+        self.pool.retire()
+
     def close(self) -> None:
         """Stop watching it and close its connections in order."""
         if self.monitor is not None:
@@ -73,6 +79,11 @@ class Server:
         if self.monitor is not None:
             self.monitor.stop()
         self.pool.abort()
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether nothing is left after `retire()`, `close()` or `abort()`: no task, no socket."""
+        return self.pool.is_gone and (self.monitor is None or self.monitor.is_gone)
 
     async def wait_closed(self) -> None:
         """Wait until nothing is left after `close()` or `abort()`: no task, no socket."""

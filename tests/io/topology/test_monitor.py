@@ -281,6 +281,27 @@ async def test_a_check_that_is_given_up_changes_nothing() -> None:
 
 
 @on_a_clock_that_jumps
+async def test_giving_up_a_check_that_has_just_succeeded_says_nothing_about_the_next() -> None:
+    """The reply and the cancellation come in one turn of the loop; that the server is gone then is news."""
+    async with mongo_peer() as peer, watching(peer, frequency=1.0) as watched:
+        await watched.finds(1)
+        connection = watched.monitor.connection
+        assert connection is not None
+        replied = connection._replied
+
+        def reply_and_cancel(body: bytes) -> None:
+            replied(body)
+            watched.monitor.cancel_check()
+
+        connection._replied = reply_and_cancel  # type: ignore[method-assign]
+        await peer.until(lambda: len(hellos(peer)) == 2)
+        peer.answers["hello"] = {"ok": 0, "errmsg": "gone", "code": 1}
+        await watched.finds(2)
+        await watched.fails(1)
+        assert len(watched.heartbeats.times(ServerHeartbeatStartedEvent)) == 3
+
+
+@on_a_clock_that_jumps
 async def test_a_silent_server_is_given_up() -> None:
     """A stream may be silent for connectTimeoutMS and the interval together, a poll for connectTimeoutMS."""
     async with mongo_peer() as peer:
