@@ -22,8 +22,8 @@ What is decided elsewhere: whether a failed attempt is repeated, by `core/retry`
 gets and what becomes of it afterwards, by the topology and its pools. The executor brings a connection back, always, by
 a plain call in a `finally`, and says what it has met there.
 
-Why the first attempt is in the loop of attempts and not before it: a loop that is left in its first round costs nothing,
-and two copies of the way of a command would drift apart. What only a failure needs is in functions of its own.
+Why the first attempt is in the loop of attempts and not before it: a loop that is left in its first round costs
+nothing, and two copies of the way of a command would drift apart. What only a failure needs is in functions of its own.
 
 A cursor, a late reply and a session each know how they end without anybody awaiting them, because most of them end in a
 `finally` of a cancelled task or in the garbage collector.

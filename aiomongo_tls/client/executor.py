@@ -251,7 +251,7 @@ class Executor:
                 if told.reply is not None and answered is not None:
                     return told.reply, answered
                 try:
-                    if told is not failure:
+                    if told is not failure and not self._is_closed:
                         told.error.add_note(f"it was tried again, in vain: {failure.error}")
                     raise told.error
                 finally:

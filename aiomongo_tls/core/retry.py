@@ -33,7 +33,6 @@ from aiomongo_tls.errors import (
     ConnectionFailure,
     MongoError,
     NotPrimaryError,
-    PoolClosedError,
     ServerSelectionTimeoutError,
     WaitQueueTimeoutError,
     WriteConcernError,
@@ -67,8 +66,9 @@ _NOTHING_WRITTEN = "NoWritesPerformed"
 _LABELS_BY_SERVER = 9
 """The wire version of MongoDB 4.4, which labels what may be repeated."""
 
-# ConnectionFailures that tell of this client or of a reply, not of a connection that was lost.
-_NOT_LOST = (NotPrimaryError, PoolClosedError, ServerSelectionTimeoutError, WaitQueueTimeoutError)
+# ConnectionFailures that tell of this client or of a reply, not of a connection that was lost. A pool that was closed
+# is not among them: its server has left the deployment. If the client was closed, a retry finds no connection anyway.
+_NOT_LOST = (NotPrimaryError, ServerSelectionTimeoutError, WaitQueueTimeoutError)
 
 
 class Retryability(Enum):
@@ -196,7 +196,8 @@ def decide(
         return GiveUp(told)
     delay = 0.0
     if failure.error.has_error_label(_OVERLOADED):
-        delay = chance() * min(MAX_BACKOFF, base_backoff(failure.error) * 2**attempts.count)
+        # The exponent is bounded, because no float holds two to the thousandth retry.
+        delay = chance() * min(MAX_BACKOFF, base_backoff(failure.error) * 2 ** min(attempts.count, 64))
     return GiveUp(told) if now + delay > deadline.at else Retry(attempts, delay)
 
 

@@ -32,6 +32,7 @@ from aiomongo_tls.errors import (
     NotPrimaryError,
     OperationFailure,
     PoolClearedError,
+    PoolClosedError,
     ServerSelectionTimeoutError,
     WriteConcernError,
 )
@@ -554,6 +555,26 @@ async def test_closed_while_it_pauses() -> None:
         await client.run(find())
     with pytest.raises(InvalidOperation, match="closed"):
         await client.run(find())
+
+
+async def test_a_server_that_leaves_the_deployment_costs_no_operation() -> None:
+    """Its connections are closed under the operations; if the client was closed, that is what they are told."""
+    for is_closed in (False, True):
+        topology = sharded()
+        client = executor(topology)
+
+        async def closes(_: dict[str, Any], client: Executor = client, is_closed: bool = is_closed) -> dict[str, Any]:
+            if is_closed:
+                client.abort()
+            raise PoolClosedError("closed", host=FAKE)
+
+        topology.answers = [closes, {"n": 5}]
+        if is_closed:
+            with pytest.raises(PoolClosedError) as raised:
+                await client.run(find())
+            assert not hasattr(raised.value, "__notes__")
+        else:
+            assert (await client.run(find()))["n"] == 5
 
 
 # Time

@@ -17,6 +17,8 @@ from aiomongo_tls.core.reply import (
     raise_for_reply,
     raise_for_write,
     raise_for_write_concern,
+    state_change_in,
+    write_concern_error_in,
     write_error_in,
 )
 from aiomongo_tls.errors import (
@@ -161,6 +163,18 @@ def test_text_is_no_list_of_labels_or_errors() -> None:
         raise_for_reply({"ok": 0, "errmsg": "x", "errorLabels": "RetryableWriteError"})
     assert not info.value.has_error_label("R")
     raise_for_write({"ok": 1, "writeErrors": "none"})
+
+
+def test_a_write_concern_error_can_be_news_of_the_server() -> None:
+    """With everything that the reply says beside it; other codes are no news."""
+    reply = {"ok": 1, "writeConcernError": {"code": 91, "errmsg": "bye"}, "topologyVersion": {"counter": 1}}
+    error = state_change_in(reply, host=ServerAddress("one"))
+    assert error is not None
+    assert error.details is not None
+    assert (error.code, error.host, error.details["topologyVersion"]) == (91, ServerAddress("one"), {"counter": 1})
+    assert state_change_in({"ok": 1, "writeConcernError": {"code": 64, "errmsg": "late"}}) is None
+    assert state_change_in({"ok": 1}) is None
+    assert write_concern_error_in({"ok": 1}) is None
 
 
 FIELDS = ("ok", "code", "codeName", "errmsg", "errorLabels", "writeErrors", "writeConcernError")

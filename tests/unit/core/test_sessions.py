@@ -89,3 +89,50 @@ def test_a_session_whose_reply_was_not_read_does_not_come_back(pool: ServerSessi
     session.mark_dirty()
     session.end()
     assert len(pool) == 0
+
+
+def test_transaction_numbers_only_grow(pool: ServerSessionPool) -> None:
+    """Per session, and through the pool: the server remembers the last one. On the wire they are 64 bits long."""
+    numbers = []
+    for _ in range(3):
+        session = ImplicitSession(pool)
+        session.lsid(0.0, 30)
+        numbers += [session.next_transaction_number(), session.next_transaction_number()]
+        session.end()
+    assert numbers == [1, 2, 3, 4, 5, 6]
+    assert bson.encode({"n": numbers[0]})[4:5] == b"\x12"
+
+
+def test_behind_a_load_balancer_no_session_grows_old(pool: ServerSessionPool) -> None:
+    """There is no timeout to be afraid of."""
+    session = pool.take(0.0, None)
+    pool.give_back(session)
+    assert pool.take(1e9, None) is session
+
+
+@pytest.mark.parametrize(("came", "back"), [((True, True), 1), ((True, False), 0), ((False, True), 0)])
+def test_a_session_waits_for_every_late_reply(pool: ServerSessionPool, came: tuple[bool, bool], back: int) -> None:
+    """It is given back after the last of them, unless one never came."""
+    session = ImplicitSession(pool)
+    session.lsid(0.0, 30)
+    taken = session.taken
+    assert taken is not None
+    taken.expect_late_reply()
+    taken.expect_late_reply()
+    taken.late_reply(came=came[0])
+    session.end()
+    assert len(pool) == 0
+    taken.late_reply(came=came[1])
+    assert len(pool) == back
+
+
+def test_a_late_reply_before_the_end_of_its_operation(pool: ServerSessionPool) -> None:
+    """Its user still has the session, and gives it back itself, once."""
+    session = ImplicitSession(pool)
+    session.lsid(0.0, 30)
+    assert session.taken is not None
+    session.taken.expect_late_reply()
+    session.taken.late_reply(came=True)
+    assert len(pool) == 0
+    session.end()
+    assert len(pool) == 1

@@ -120,3 +120,23 @@ def test_a_document_that_no_message_holds_is_refused() -> None:
     batches = Batches("documents", documents(1), DEFAULT_CODEC_OPTIONS)
     with pytest.raises(DocumentTooLarge):
         batches.take(len(BODY), limits(max_message_size_bytes=len(BODY) + 40))
+
+
+def test_what_was_taken_last_is_kept_for_a_retry() -> None:
+    """The very bytes; the next taking begins behind them."""
+    batches = Batches("documents", documents(3), DEFAULT_CODEC_OPTIONS)
+    assert batches.taken is None
+    taken = batches.take(len(BODY), limits(max_write_batch_size=2))
+    assert batches.taken is taken
+    assert len(batches.take(len(BODY), limits()).documents) == 1
+
+
+def test_a_batch_is_judged_by_its_own_statements() -> None:
+    """A statement that may touch several documents spoils its batch and no other one."""
+    batches = Batches("updates", documents(5), DEFAULT_CODEC_OPTIONS, multi=[2])
+    assert batches.is_retryable
+    judged = []
+    while not batches.is_empty:
+        batches.take(len(BODY), limits(max_write_batch_size=2))
+        judged.append(batches.is_retryable)
+    assert judged == [True, False, True]

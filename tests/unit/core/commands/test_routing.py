@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from aiomongo_tls.core.commands.routing import read_preference_field
+from aiomongo_tls.core.commands.routing import output_preference, read_preference_field
 from aiomongo_tls.core.options.read_preference import Nearest, ReadPreference
 from aiomongo_tls.core.server_type import ServerType
 
@@ -49,3 +49,12 @@ def test_a_member_that_we_talk_to_directly_answers_whatever_it_is(server_type: S
 def test_a_router_knows_primary_by_itself(server_type: ServerType) -> None:
     """Nothing is sent, directly connected or not."""
     assert read_preference_field(PRIMARY, server_type, is_single=True) is None
+
+
+@pytest.mark.parametrize(
+    ("common", "expected"), [(None, SECONDARY), (8, PRIMARY), (12, PRIMARY), (13, SECONDARY), (25, SECONDARY)]
+)
+def test_output_may_be_written_by_secondaries_since_mongodb_5(common: int | None, expected: ReadPreference) -> None:
+    """If every server that is there is one of those."""
+    assert output_preference(SECONDARY, common) is expected
+    assert output_preference(PRIMARY, common) is PRIMARY

@@ -12,6 +12,7 @@ from aiomongo_tls.core.commands.statements import (
     delete_statement,
     insert_statement,
     replace_statement,
+    touches_many,
     update_statement,
 )
 
@@ -85,3 +86,16 @@ def test_wrong_types_are_refused(make: Any) -> None:
     """Before anything is sent."""
     with pytest.raises(TypeError):
         make()
+
+
+def test_which_statements_may_touch_several_documents() -> None:
+    """Fields of the user's own documents do not count."""
+    many = [update_statement({}, {"$set": {"a": 1}}, multi=True), delete_statement({}, many=True)]
+    one = [
+        insert_statement({"_id": 1, "multi": True, "limit": 0}),
+        update_statement({}, {"$set": {"multi": True}}),
+        replace_statement({}, {"multi": True}),
+        delete_statement({"limit": 0}, many=False),
+    ]
+    assert [touches_many(*statement) for statement in many] == [True, True]
+    assert [touches_many(*statement) for statement in one] == [False] * 4
