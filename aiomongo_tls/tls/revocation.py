@@ -17,6 +17,9 @@ there is none, `soft` is not soft. mongosh, which can staple, ends the connectio
 the responder would have said; with `soft` or `hard` we connect if the responder says good. With `off`, the default, and
 with `tlsDisableOCSPEndpointCheck` nobody is asked and a Must-Staple certificate is one like any other.
 
+It is found out when a connection is opened, also where its TLS session is resumed; one that is open lives on. What a
+responder has said counts until its nextUpdate, so that hours may pass before anybody hears of a revocation.
+
 Lists (`tlsCRLFile`) and responders are independent of each other: OpenSSL looks at the lists in the TLS handshake, the
 responder is asked after it, and either can refuse. A client's certificate is the server's business.
 """

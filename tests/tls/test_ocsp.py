@@ -198,6 +198,35 @@ async def test_our_own_certificate_is_the_servers_business(kit: CertKit, respond
     assert not responder.asked
 
 
+@pytest.mark.parametrize("how", ["cancelled", "closed"])
+async def test_nothing_is_left_of_a_client_that_waited_for_a_responder(
+    kit: CertKit, responder: OCSPResponder, how: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No task and no connection, whichever way it ends."""
+    responder.behaviour = "silent"
+    loop, asked, answer = asyncio.get_running_loop(), asyncio.Event(), responder.answer
+
+    def told(request: bytes) -> bytes:
+        loop.call_soon_threadsafe(asked.set)
+        return answer(request)
+
+    monkeypatch.setattr(responder, "answer", told)
+    before = asyncio.all_tasks()
+    with serving(kit, kit.server(*NAMES, ocsp=responder.url)) as server:
+        client = AsyncClient(server.uri(), tlsRevocation="hard")
+        waiting = asyncio.ensure_future(client.ping())
+        async with asyncio.timeout(5):
+            await asked.wait()
+            if how == "cancelled":
+                waiting.cancel()
+                with pytest.raises(asyncio.CancelledError):
+                    await waiting
+            await client.close()
+            await asyncio.wait([waiting])
+            assert waiting.cancelled() or waiting.exception() is not None
+        assert asyncio.all_tasks() == before
+
+
 @pytest.mark.parametrize(
     "options",
     [
