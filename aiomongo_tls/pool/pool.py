@@ -122,6 +122,11 @@ class Pool:
         return self._slots.status
 
     @property
+    def is_ready(self) -> bool:
+        """Whether connections are handed out."""
+        return self._slots.state is PoolState.READY
+
+    @property
     def operation_count(self) -> int:
         """How many operations have a connection or wait for one."""
         return self._slots.operation_count

@@ -55,7 +55,9 @@ class Search:
             raise ServerSelectionTimeoutError(
                 "this server belongs to the deployment no longer, and its cursors are gone with it", host=self.only
             )
-        return server if deployment.description.servers[self.only].is_server_type_known else None
+        # A member that recovers is known, but takes no operations: if its pool was cleared, it stays paused.
+        is_known = deployment.description.servers[self.only].is_server_type_known
+        return server if is_known and server.pool.is_ready else None
 
     async def wait(self, deployment: Deployment) -> None:
         """Ask for checks and wait until a server is described anew.

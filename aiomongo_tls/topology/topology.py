@@ -341,6 +341,7 @@ class Topology:
     async def _find(self, search: Search) -> Connection:
         """A connection to a server that will do: the server by the search's limit, the connection by its deadline."""
         loop = asyncio.get_running_loop()
+        backoff = Backoff(FIRST_PAUSE, LONGEST_PAUSE, self._chance)
         warning: asyncio.TimerHandle | None = None
         try:
             while True:
@@ -353,12 +354,16 @@ class Topology:
                         warning = loop.call_at(at, deployment.warn, search.limit, self._patience)
                     await search.wait(deployment)
                     continue
+                known = deployment.description
                 try:
                     return await server.pool.check_out(search.deadline)
                 except MongoError as exc:
                     is_over = search.limit.has_passed(loop.time()) or exc.has_error_label(SYSTEM_OVERLOADED)
                     if is_over or self._is_final(exc):
                         raise
+                if deployment.description is known:
+                    # Nothing was learned, as it is with a load balancer: the same server would be tried in the same way.
+                    await self._life.pause(backoff.pause(), search.limit)
         finally:
             if warning is not None:
                 warning.cancel()
