@@ -308,11 +308,12 @@ class Deployment:
 
     # What is wrong
 
-    def hopeless(self, since: float) -> Exception | None:
+    def hopeless(self, since: float = float("-inf")) -> Exception | None:
         """The fault that no waiting mends, if every server has one.
 
         Args:
             since: when the one who asks began; an older fault may have been mended and is looked at again first.
+                Of any age by default.
         """
         servers = self.description.servers.values()
         faults = [

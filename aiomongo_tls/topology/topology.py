@@ -12,10 +12,10 @@ Rules for waiting (`core/sdam/failures` is the table behind them):
 - When the last fault of *every* server is one that waiting does not mend (certificate, wrong protocol), a fresh check
   of each is awaited and then that fault is raised, instead of thirty seconds of silence. Recovery needs no help. One
   broken member of a healthy set is not even noticed.
-- What the chosen server's pool says against the operation itself (a refused credential or certificate) is raised at
-  once. A pool that was cleared meanwhile, or a connection that broke before it was ready, sends the operation back to
-  the selection: nothing was sent yet. Not so where the server is overloaded: the executor waits longer, see
-  `core/retry`.
+- What the chosen server's pool says against the operation itself (a refused credential) is raised at once, and so is
+  a fault that waiting does not mend if no server is left without one. A member that has just turned out to be broken, a
+  pool that was cleared meanwhile, or a connection that broke before it was ready, sends the operation back to the
+  selection: nothing was sent yet. Not so where the server is overloaded: the executor waits longer, see `core/retry`.
 - Once a server is chosen only the operation's own deadline bounds the waiting for a connection:
   `serverSelectionTimeoutMS` limits the search for a server, not the queue at a busy one.
 
@@ -32,7 +32,7 @@ from typing import TYPE_CHECKING, Any
 
 from aiomongo_tls.core.events.publisher import EventPublisher
 from aiomongo_tls.core.sdam.application_errors import SYSTEM_OVERLOADED
-from aiomongo_tls.core.sdam.failures import is_permanent
+from aiomongo_tls.core.sdam.failures import is_of_one_server, is_permanent
 from aiomongo_tls.core.sdam.schedule import Backoff
 from aiomongo_tls.core.sdam.topology_description import NO_TOPOLOGY, TopologyDescription, initial
 from aiomongo_tls.deadline import NEVER, Deadline
@@ -359,7 +359,7 @@ class Topology:
                     return await server.pool.check_out(search.deadline)
                 except MongoError as exc:
                     is_over = search.limit.has_passed(loop.time()) or exc.has_error_label(SYSTEM_OVERLOADED)
-                    if is_over or self._is_final(exc):
+                    if is_over or self._is_final(exc, search.only):
                         raise
                 if deployment.description is known:
                     # Nothing was learned, as it is with a load balancer: the same server would be tried in the same way.
@@ -368,10 +368,16 @@ class Topology:
             if warning is not None:
                 warning.cancel()
 
-    def _is_final(self, error: MongoError) -> bool:
-        """Whether no other try can help against what the chosen server's pool has raised."""
+    def _is_final(self, error: MongoError, only: ServerAddress | None = None) -> bool:
+        """Whether no other try can help against what the chosen server's pool has raised; `only` is all that will do."""
         if isinstance(error, PoolClosedError):
             # The server has left the deployment; others may be there.
             return self._is_closed
-        wait_is_over = isinstance(error, (InvalidOperation, WaitQueueTimeoutError, ServerSelectionTimeoutError))
-        return wait_is_over or is_permanent(error, tls_fail_fast=self._options.tls_fail_fast)
+        if isinstance(error, (InvalidOperation, WaitQueueTimeoutError, ServerSelectionTimeoutError)):
+            return True
+        if not is_permanent(error, tls_fail_fast=self._options.tls_fail_fast):
+            return False
+        deployment = self._life.deployment
+        if deployment is None or only is not None or self._options.load_balanced or not is_of_one_server(error):
+            return True
+        return deployment.hopeless() is not None

@@ -15,6 +15,7 @@ thirty seconds only hides the cause. Deliberate answers are permanent, accidents
 | TLSHandshakeTimeout, any other ConnectionFailure               | no        |
 
 "Always" means: also with `tlsFailFast=false`, which asks for the rest to be waited out as the specification has it.
+The rest are faults of one server, which its monitor meets as well: where there are others, they say nothing of those.
 """
 
 from __future__ import annotations
@@ -34,6 +35,15 @@ _ALWAYS = (ConfigurationError, AuthenticationFailed)
 _FAIL_FAST = (ServerCertificateError, ClientCertificateRejected, TLSProtocolError, ProtocolError)
 # The server, or something on the way, hung up without giving a reason: a restart looks like that.
 _HUNG_UP = "tls-closed"
+
+
+def is_of_one_server(error: BaseException) -> bool:
+    """Whether another server of the same deployment may be free of a permanent fault.
+
+    Args:
+        error: what an attempt to open a connection raised.
+    """
+    return isinstance(error, _FAIL_FAST)
 
 
 def is_permanent(error: BaseException, *, tls_fail_fast: bool = True) -> bool:

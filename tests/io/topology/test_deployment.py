@@ -172,6 +172,29 @@ async def test_a_broken_member_costs_nothing(topologies: Any, contexts: Contexts
         assert isinstance(topology.description.servers[members.addresses[1]].error, ServerCertificateError)
 
 
+async def test_a_member_that_turns_out_to_be_broken(topologies: Any, contexts: Contexts) -> None:
+    """Its pool meets a wrong certificate before its monitor does: the operation goes elsewhere, if elsewhere will do."""
+    async with replica_set(2, contexts=[contexts.server()] * 2) as members:
+        topology = topologies(*members.addresses, tls=contexts.options())
+        await topology.open()
+        await until(topology, lambda topology: types(topology).count(ServerType.RS_SECONDARY) == 1)
+        members.peers[1].context = Contexts().server()
+        assert await take(topology, ReadPreference.SECONDARY_PREFERRED) == members.addresses[0]
+        assert isinstance(topology.description.servers[members.addresses[1]].error, ServerCertificateError)
+
+
+async def test_a_cursor_whose_server_turns_out_to_be_broken(topologies: Any, contexts: Contexts) -> None:
+    """No other server will do, so the fault is raised at once."""
+    async with replica_set(2, contexts=[contexts.server()] * 2) as members:
+        topology = topologies(*members.addresses, tls=contexts.options(), server_selection_timeout=None)
+        await topology.open()
+        await until(topology, lambda topology: types(topology).count(ServerType.RS_SECONDARY) == 1)
+        members.peers[1].context = Contexts().server()
+        async with asyncio.timeout(1):
+            with pytest.raises(ServerCertificateError):
+                await topology.check_out_from(members.addresses[1])
+
+
 async def test_if_all_are_broken_the_first_fault_is_raised(topologies: Any, contexts: Contexts) -> None:
     """Every server has a wrong certificate: no waiting, and the other faults stand in the notes."""
     async with replica_set(2, contexts=[contexts.server()] * 2) as members:
