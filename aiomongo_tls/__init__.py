@@ -97,6 +97,8 @@ if TYPE_CHECKING:
     from aiomongo_tls.core.sdam.topology_type import TopologyType
     from aiomongo_tls.core.server_type import ServerType
     from aiomongo_tls.core.uri.keywords import ConnectOptions
+    from aiomongo_tls.doctor.examination import diagnose
+    from aiomongo_tls.doctor.findings import Check, Diagnosis, Finding, Severity
     from aiomongo_tls.errors import (
         AuthenticationFailed,
         AutoReconnect,
@@ -150,6 +152,7 @@ __all__ = [
     "AutoReconnect",
     "BulkWriteError",
     "BulkWriteResult",
+    "Check",
     "ClientCertificateRejected",
     "Collation",
     "CollationAlternate",
@@ -175,10 +178,12 @@ __all__ = [
     "DeleteMany",
     "DeleteOne",
     "DeleteResult",
+    "Diagnosis",
     "DocumentTooLarge",
     "DriverInfo",
     "DuplicateKeyError",
     "ExecutionTimeout",
+    "Finding",
     "IndexModel",
     "InsertManyResult",
     "InsertOne",
@@ -223,6 +228,7 @@ __all__ = [
     "ServerOpeningEvent",
     "ServerSelectionTimeoutError",
     "ServerType",
+    "Severity",
     "TLSError",
     "TLSHandshakeTimeout",
     "TLSIdentity",
@@ -243,6 +249,7 @@ __all__ = [
     "WriteConcernError",
     "WriteError",
     "__version__",
+    "diagnose",
     "timeout",
 ]
 
@@ -348,6 +355,13 @@ _HOMES = {
         "TLSIdentityProvider",
     ),
     "aiomongo_tls.core.uri.keywords": ("ConnectOptions",),
+    "aiomongo_tls.doctor.examination": ("diagnose",),
+    "aiomongo_tls.doctor.findings": (
+        "Check",
+        "Diagnosis",
+        "Finding",
+        "Severity",
+    ),
     "aiomongo_tls.errors": (
         "AuthenticationFailed",
         "AutoReconnect",

@@ -1,13 +1,14 @@
-"""The program `aiomongo-tls`: `demo` shows a session by certificate, `serve` keeps a test server running.
+"""The program `aiomongo-tls`: `demo` shows a session by certificate, `serve` runs a test server, `doctor` finds faults.
 
-Exit status: 0 if all went well, 1 if something failed (the reason is on stderr), 2 for a wrong command line, 130 if
-Ctrl-C cut the demo short.
+Exit status: 0 if all went well, 1 if something failed (the reason is on stderr) or the doctor has found an error, 2 for
+a wrong command line, 130 if Ctrl-C cut it short.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import math
 import os
 import platform
 import shlex
@@ -23,6 +24,9 @@ from time import perf_counter
 from typing import TYPE_CHECKING, TextIO
 
 from aiomongo_tls.client.client import AsyncClient
+from aiomongo_tls.doctor.examination import TIMEOUT, diagnose
+from aiomongo_tls.doctor.findings import Severity
+from aiomongo_tls.doctor.report import as_json, as_text, wants_color
 from aiomongo_tls.errors import MongoError, TLSError
 from aiomongo_tls.version import __version__
 
@@ -85,6 +89,13 @@ def _parser() -> argparse.ArgumentParser:
         help="who may log in: a name, or a whole subject (CN=ada,O=Example); may be repeated (default: demo)",
     )
     serve.set_defaults(run=_serve)
+    doctor = commands.add_parser(
+        "doctor",
+        help="find out what keeps a client from working: machine, options, files, DNS, TLS, login of every server",
+        description="Looks at this machine, the URI, its files and every server of the deployment. Writes nothing.",
+        epilog="Exit status: 0 without errors, 1 with, 2 for a wrong command line.",
+    )
+    _set_up_doctor(doctor)
     return parser
 
 
@@ -93,6 +104,10 @@ class _Page:
 
     def __init__(self, out: TextIO) -> None:
         self._out = out
+
+    @property
+    def is_terminal(self) -> bool:
+        return self._out.isatty()
 
     def line(self, text: str = "") -> None:
         self._out.write(f"{text}\n")
@@ -105,6 +120,54 @@ class _Page:
     def fact(self, label: str, *values: object) -> None:
         for number, value in enumerate(values):
             self.line(f"  {'' if number else label:{_LABEL}}{value}")
+
+
+# doctor
+
+
+def _set_up_doctor(doctor: argparse.ArgumentParser) -> None:
+    doctor.add_argument(
+        "uri",
+        nargs="?",
+        metavar="URI",
+        help="what a client is given: mongodb://..., mongodb+srv://..., or a host; - reads it from stdin, and without "
+        "it MONGODB_URI counts, so that no password shows in the list of processes",
+    )
+    doctor.add_argument("--offline", action="store_true", help="stop after the files: ask no server")
+    doctor.add_argument("--json", action="store_true", help="print JSON")
+    doctor.add_argument(
+        "--timeout", type=_seconds, default=TIMEOUT, metavar="SECONDS", help="for everything (default: %(default)g)"
+    )
+    doctor.add_argument(
+        "--fail-on",
+        choices=[Severity.ERROR.value, Severity.WARNING.value],
+        default=Severity.ERROR.value,
+        help="what makes the exit status 1 (default: %(default)s)",
+    )
+    doctor.set_defaults(run=_doctor, usage=doctor.error)
+
+
+def _seconds(text: str) -> float:
+    seconds = float(text)
+    if not 0 < seconds < math.inf:
+        raise argparse.ArgumentTypeError(f"has to be more than 0 seconds: {text}")
+    return seconds
+
+
+def _doctor(arguments: argparse.Namespace, page: _Page) -> int:
+    uri = arguments.uri if arguments.uri is not None else os.environ.get("MONGODB_URI", "")
+    if uri == "-":
+        uri = sys.stdin.readline()
+    if not uri.strip():
+        arguments.usage("no URI: give it as an argument, in MONGODB_URI, or - and on stdin")
+    diagnosis = asyncio.run(diagnose(uri.strip(), offline=arguments.offline, timeout=arguments.timeout))
+    if arguments.json:
+        page.line(as_json(diagnosis))
+    else:
+        color = wants_color(is_terminal=page.is_terminal, environ=os.environ)
+        page.line(as_text(diagnosis, color=color).rstrip("\n"))
+    is_bad = diagnosis.errors or (arguments.fail_on == Severity.WARNING and diagnosis.warnings)
+    return 1 if is_bad else 0
 
 
 # demo
