@@ -152,8 +152,12 @@ class Life:
             how(self.deployment)
 
     async def wait_ended(self) -> None:
-        """Wait until nothing is left after `end()`: no task, no socket."""
-        if self._beginning is not None:
+        """Wait until nothing is left after `end()`: no task, no socket.
+
+        Here and below nobody waits for what has ended already, not even for one turn of the loop: a caller that is
+        cancelled on every turn (anyio) and begins again each time would never get past it.
+        """
+        if self._beginning is not None and not self._beginning.done():
             await asyncio.wait([self._beginning])
         if self._srv_monitor is not None:
             await self._srv_monitor.wait_stopped()

@@ -140,7 +140,7 @@ class Monitor:
 
     async def wait_stopped(self) -> None:
         """Wait until nothing is left after `stop()`: no task, no socket."""
-        if self._task is not None:
+        if self._task is not None and not self._task.done():
             await asyncio.wait([self._task])
         await self._rtt_monitor.wait_stopped()
         if self._connection is not None:

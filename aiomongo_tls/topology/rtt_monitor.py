@@ -80,7 +80,7 @@ class RTTMonitor:
 
     async def wait_stopped(self) -> None:
         """Wait until nothing is left after `stop()`."""
-        if self._task is not None:
+        if self._task is not None and not self._task.done():
             await asyncio.wait([self._task])
         if self._connection is not None:
             await self._connection.wait_closed()

@@ -94,7 +94,7 @@ class SRVMonitor:
 
     async def wait_stopped(self) -> None:
         """Wait until nothing is left after `stop()`: no task, no socket."""
-        if self._task is not None:
+        if self._task is not None and not self._task.done():
             await asyncio.wait([self._task])
 
     # The task

@@ -10,14 +10,13 @@ from typing import Any
 
 import pytest
 from peers import HELLO, Contexts, MongoPeer, mongo_peer
-from sweep import World, sweep
+from sweep import Cancels, World, in_every_way, sweep
 
 from aiomongo_tls import AsyncClient, CursorNotFound, DeleteOne, InsertOne, InvalidOperation, UpdateOne
 from aiomongo_tls.core.auth import scram_keys
 from aiomongo_tls.core.pool.status import PoolStatus
 from aiomongo_tls.testing.scram import ScramServer, make_credential
 
-three_times = pytest.mark.parametrize("cancels", [1, 2, 3])
 Client = AsyncClient[dict[str, Any]]
 WRITES = ("insert", "update", "delete")
 
@@ -121,8 +120,8 @@ async def connected(contexts: Contexts, *, opened: bool = True) -> AsyncIterator
             await client.close()
 
 
-@three_times
-async def test_connect(contexts: Contexts, cancels: int) -> None:
+@in_every_way
+async def test_connect(contexts: Contexts, cancels: Cancels) -> None:
     """Cancelled, it leaves nothing open; in time, it gives a client."""
 
     @asynccontextmanager
@@ -147,9 +146,9 @@ async def test_connect(contexts: Contexts, cancels: int) -> None:
     assert steps > 10
 
 
-@three_times
+@in_every_way
 @pytest.mark.usefixtures("quick_keys")
-async def test_connect_by_scram(cancels: int) -> None:
+async def test_connect_by_scram(cancels: Cancels) -> None:
     """With a computation on another thread in the middle: nobody is left half logged in, and the key is there."""
 
     @asynccontextmanager
@@ -174,10 +173,10 @@ async def test_connect_by_scram(cancels: int) -> None:
     assert steps > 10
 
 
-@three_times
+@in_every_way
 @pytest.mark.parametrize("mechanism", ["SCRAM-SHA-256", "MONGODB-X509"])
 @pytest.mark.usefixtures("quick_keys")
-async def test_authenticating_again(contexts: Contexts, cancels: int, mechanism: str) -> None:
+async def test_authenticating_again(contexts: Contexts, cancels: Cancels, mechanism: str) -> None:
     """A connection that was cut off in the middle of it is closed, and the next operation has another."""
 
     @asynccontextmanager
@@ -219,9 +218,9 @@ async def test_authenticating_again(contexts: Contexts, cancels: int, mechanism:
     assert steps > 2
 
 
-@three_times
+@in_every_way
 @pytest.mark.parametrize("opened", [True, False])
-async def test_find_one(contexts: Contexts, cancels: int, opened: bool) -> None:
+async def test_find_one(contexts: Contexts, cancels: Cancels, opened: bool) -> None:
     """On an open client, and as the operation that connects."""
 
     @asynccontextmanager
@@ -238,8 +237,8 @@ async def test_find_one(contexts: Contexts, cancels: int, opened: bool) -> None:
     assert steps > (1 if opened else 10)
 
 
-@three_times
-async def test_iterating(contexts: Contexts, cancels: int) -> None:
+@in_every_way
+async def test_iterating(contexts: Contexts, cancels: Cancels) -> None:
     """A cursor that was cut off says so when it is read again, and is killed where the server still has it."""
 
     @asynccontextmanager
@@ -266,8 +265,8 @@ async def test_iterating(contexts: Contexts, cancels: int) -> None:
     assert steps > 2
 
 
-@three_times
-async def test_closing_a_cursor(contexts: Contexts, cancels: int) -> None:
+@in_every_way
+async def test_closing_a_cursor(contexts: Contexts, cancels: Cancels) -> None:
     """Its killCursors arrives: by the call itself, or by the next operation."""
 
     @asynccontextmanager
@@ -290,8 +289,8 @@ async def test_closing_a_cursor(contexts: Contexts, cancels: int) -> None:
     assert steps > 1
 
 
-@three_times
-async def test_a_bulk_of_several_commands(contexts: Contexts, cancels: int) -> None:
+@in_every_way
+async def test_a_bulk_of_several_commands(contexts: Contexts, cancels: Cancels) -> None:
     """Nothing more is sent after the cancellation."""
 
     @asynccontextmanager
@@ -313,9 +312,9 @@ async def test_a_bulk_of_several_commands(contexts: Contexts, cancels: int) -> N
     assert steps > 3
 
 
-@three_times
+@in_every_way
 @pytest.mark.parametrize("busy", [True, False])
-async def test_close(contexts: Contexts, cancels: int, busy: bool) -> None:
+async def test_close(contexts: Contexts, cancels: Cancels, busy: bool) -> None:
     """It goes through, whatever is under way; a second one finds it done."""
 
     @asynccontextmanager

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 import bson
 import pytest
 from peers import Contexts, MongoPeer, Recorder, mongo_peer, resolver_of
-from sweep import World, sweep
+from sweep import Cancels, World, in_every_way, sweep
 
 from aiomongo_tls.core.options.credential import MongoCredential
 from aiomongo_tls.net.connection import Connection
@@ -20,16 +20,15 @@ from aiomongo_tls.net.transport import Transport, open_connection
 
 X509 = MongoCredential(username=None, password=None, source="$external", mechanism="MONGODB-X509")
 PING = bson.encode({"ping": 1, "$db": "admin"})
-three_times = pytest.mark.parametrize("cancels", [1, 2, 3])
 
 
 def establisher(peer: MongoPeer, identity: Identity) -> Establisher:
     return Establisher(address=peer.address, client={}, identity=identity, credential=X509, resolver=resolver_of())
 
 
-@three_times
+@in_every_way
 @pytest.mark.parametrize("addresses", [1, 2])
-async def test_open_connection(contexts: Contexts, identity: Identity, cancels: int, addresses: int) -> None:
+async def test_open_connection(contexts: Contexts, identity: Identity, cancels: Cancels, addresses: int) -> None:
     """Whatever `open_connection()` had opened is closed; what it returned works."""
 
     @asynccontextmanager
@@ -61,8 +60,8 @@ async def test_open_connection(contexts: Contexts, identity: Identity, cancels: 
     assert steps > 5
 
 
-@three_times
-async def test_establish(contexts: Contexts, identity: Identity, cancels: int) -> None:
+@in_every_way
+async def test_establish(contexts: Contexts, identity: Identity, cancels: Cancels) -> None:
     """The same up to the authenticated connection."""
 
     @asynccontextmanager
@@ -90,8 +89,8 @@ async def test_establish(contexts: Contexts, identity: Identity, cancels: int) -
     assert steps > 5
 
 
-@three_times
-async def test_request(contexts: Contexts, identity: Identity, cancels: int) -> None:
+@in_every_way
+async def test_request(contexts: Contexts, identity: Identity, cancels: Cancels) -> None:
     """Afterwards the connection is clean and answers the next request with its own reply, or it is dirty."""
 
     @asynccontextmanager

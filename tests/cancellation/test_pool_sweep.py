@@ -11,7 +11,7 @@ import bson
 import pytest
 from counts import counts
 from peers import Contexts, MongoPeer, mongo_peer, resolver_of
-from sweep import World, sweep, turns
+from sweep import Cancels, World, in_every_way, sweep, turns
 
 from aiomongo_tls.core.options.client_options import ClientOptions
 from aiomongo_tls.core.options.credential import MongoCredential
@@ -29,7 +29,6 @@ X509 = MongoCredential(username=None, password=None, source="$external", mechani
 PING = bson.encode({"ping": 1, "$db": "admin"})
 SLOW = bson.encode({"slow": 1, "$db": "admin"})
 LOST = AutoReconnect("the server went away")
-three_times = pytest.mark.parametrize("cancels", [1, 2, 3])
 
 
 async def use(pool: Pool | Topology, command: bytes = PING) -> None:
@@ -79,9 +78,9 @@ async def check_whole(pool: Pool) -> None:
     assert counts(pool) == Counts(idle=1)
 
 
-@three_times
+@in_every_way
 @pytest.mark.parametrize("opened", [True, False])
-async def test_an_operation(contexts: Contexts, identity: Identity, cancels: int, opened: bool) -> None:
+async def test_an_operation(contexts: Contexts, identity: Identity, cancels: Cancels, opened: bool) -> None:
     """Check-out, request and check-in, with a connection and without one: never is a second one needed."""
 
     @asynccontextmanager
@@ -98,8 +97,8 @@ async def test_an_operation(contexts: Contexts, identity: Identity, cancels: int
     assert steps > (0 if opened else 10)
 
 
-@three_times
-async def test_an_operation_that_waits_for_its_turn(contexts: Contexts, identity: Identity, cancels: int) -> None:
+@in_every_way
+async def test_an_operation_that_waits_for_its_turn(contexts: Contexts, identity: Identity, cancels: Cancels) -> None:
     """The one before gives the only connection back while the victim waits, and a third waits behind it."""
 
     @asynccontextmanager
@@ -124,9 +123,9 @@ async def test_an_operation_that_waits_for_its_turn(contexts: Contexts, identity
     assert await sweep(scenario, cancels=cancels) > 0
 
 
-@three_times
+@in_every_way
 async def test_an_operation_that_finds_only_parked_connections(
-    contexts: Contexts, identity: Identity, cancels: int, monkeypatch: pytest.MonkeyPatch
+    contexts: Contexts, identity: Identity, cancels: Cancels, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its predecessor was broken off at a server that hangs: room is made, and whoever comes next has the use of it."""
     monkeypatch.setattr(slots, "SPARED", 0.0)
@@ -152,11 +151,11 @@ async def test_an_operation_that_finds_only_parked_connections(
     assert await sweep(scenario, cancels=cancels) > 10
 
 
-@three_times
+@in_every_way
 @pytest.mark.parametrize("interrupts", [True, False])
 @pytest.mark.parametrize("opened", [True, False])
 async def test_an_operation_while_the_pool_is_cleared(
-    contexts: Contexts, identity: Identity, cancels: int, opened: bool, interrupts: bool
+    contexts: Contexts, identity: Identity, cancels: Cancels, opened: bool, interrupts: bool
 ) -> None:
     """Cleared and made ready again every few turns, while it waits, while its connection is opened, while it runs."""
 
@@ -191,9 +190,9 @@ async def test_an_operation_while_the_pool_is_cleared(
     assert await sweep(scenario, cancels=cancels) > 3
 
 
-@three_times
+@in_every_way
 @pytest.mark.parametrize("opened", [True, False])
-async def test_closing_a_pool(contexts: Contexts, identity: Identity, cancels: int, opened: bool) -> None:
+async def test_closing_a_pool(contexts: Contexts, identity: Identity, cancels: Cancels, opened: bool) -> None:
     """However often the waiting for its end is cancelled, with an operation and an attempt under way and one parked."""
 
     @asynccontextmanager
@@ -265,7 +264,7 @@ def is_settled(topology: Topology) -> bool:
     life = topology._life
     return (
         life._beginning is None
-        and life._identities._loading is None
+        and (life._identities._loading is None or not life._identities._loading.is_open)
         and all(at_rest(pool)() for pool in pools_of(topology))
     )
 
@@ -279,9 +278,11 @@ async def check_topology(topology: Topology) -> None:
     assert counts(pool) == Counts(idle=1)
 
 
-@three_times
+@in_every_way
 @pytest.mark.parametrize("opened", [True, False])
-async def test_an_operation_of_a_topology(contexts: Contexts, identity: Identity, cancels: int, opened: bool) -> None:
+async def test_an_operation_of_a_topology(
+    contexts: Contexts, identity: Identity, cancels: Cancels, opened: bool
+) -> None:
     """Selection, check-out, request and check-in, on an open topology and on one that begins with it."""
 
     @asynccontextmanager
@@ -312,9 +313,9 @@ async def test_an_operation_that_reads_the_certificates_first(contexts: Contexts
     assert await sweep(scenario, cancels=1)
 
 
-@three_times
+@in_every_way
 @pytest.mark.parametrize("opened", [True, False])
-async def test_closing_a_topology(contexts: Contexts, identity: Identity, cancels: int, opened: bool) -> None:
+async def test_closing_a_topology(contexts: Contexts, identity: Identity, cancels: Cancels, opened: bool) -> None:
     """close() leaves nothing, also if an attempt and an operation are under way, and however often it is cancelled."""
 
     @asynccontextmanager
