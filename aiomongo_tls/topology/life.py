@@ -20,6 +20,7 @@ from aiomongo_tls.deadline import Deadline
 from aiomongo_tls.errors import InvalidOperation, MongoError, NetworkTimeout, Phase
 from aiomongo_tls.net.computations import Computations
 from aiomongo_tls.net.identity import IdentityLoader
+from aiomongo_tls.topology.announcer import log
 from aiomongo_tls.topology.deployment import Connect, Deployment, Means, Sample
 from aiomongo_tls.topology.srv_monitor import Polling, SRVMonitor
 
@@ -78,8 +79,10 @@ class Life:
         self._srv_monitor: SRVMonitor | None = None
         # Wakes those who pause.
         self._ended = asyncio.Event()
-        # What the beginning is busy with.
-        self._phase, self._step = Phase.SELECTION, "the client was begun"
+        # What the beginning is busy with, and why it has failed before.
+        self._phase, self._step = Phase.SELECTION, "beginning"
+        self._fault: MongoError | None = None
+        self._has_warned = False
 
     async def begin(self, limit: Deadline) -> Deployment:
         """Wait for the deployment; begin it if nobody has.
@@ -89,8 +92,8 @@ class Life:
 
         Raises:
             ConfigurationError: a file or what DNS says cannot be used.
-            NetworkTimeout: the time was up; names the step.
-            ConnectionFailure: DNS did not answer until the time was up.
+            NetworkTimeout: the time was up; names the step. Where it had failed before, the fault is its cause.
+            ConnectionFailure: a fault that may pass had not done so when the time was up.
             InvalidOperation: it was ended meanwhile.
         """
         loop = asyncio.get_running_loop()
@@ -105,11 +108,16 @@ class Life:
                     # The shield: one caller that gives up does not end the waiting of the others.
                     deployment = await asyncio.shield(self._beginning)
             except MongoError as exc:
+                self._fault = exc
                 if is_permanent(exc) or limit.has_passed(loop.time()):
                     # Each caller its own, because raising adds to an exception's traceback.
                     raise copy(exc) from exc.__cause__
             except TimeoutError as exc:
-                raise NetworkTimeout(f"{limit.option} has passed while {self._step}", phase=self._phase) from exc
+                before = f"; last fault: {self._fault}" if self._fault is not None else ""
+                cause = self._fault or exc
+                raise NetworkTimeout(
+                    f"{limit.option} has passed while {self._step}{before}", phase=self._phase
+                ) from cause
             except asyncio.CancelledError:
                 task = asyncio.current_task()
                 if task is None or not task.cancelling():
@@ -118,8 +126,29 @@ class Life:
                 raise
             else:
                 self._check()
+                self._fault = None
                 return deployment
             await self.pause(backoff.pause(), limit)
+
+    def warn(self, limit: Deadline, patience: float) -> None:
+        """Say in the log what is waited for: DNS or files, once, or the servers. Plain.
+
+        Args:
+            limit: until when whoever waits does so.
+            patience: for how many seconds it has waited.
+        """
+        if self.deployment is not None:
+            self.deployment.warn(limit, patience)
+        elif not self._has_warned:
+            self._has_warned = True
+            log.warning(
+                "%s: no server is known yet after %g s, trying on until %s has passed; now %s; last fault: %s",
+                self._options.origin,
+                patience,
+                limit.option or "somebody gives up",
+                self._step,
+                self._fault or "none",
+            )
 
     async def pause(self, seconds: float, limit: Deadline) -> None:
         """Pause, until the limit at most.
@@ -177,9 +206,9 @@ class Life:
     async def _make(self) -> Deployment:
         options, interval = self._options, 0.0
         if options.srv is not None:
-            self._phase, self._step = Phase.DNS, f"the SRV records of {options.srv.host} were looked up"
+            self._phase, self._step = Phase.DNS, f"looking up the SRV records of {options.srv.host}"
             options, interval = await self._look_up(options, options.srv)
-        self._phase, self._step = Phase.TLS, "the TLS files were read; does the password callback wait?"
+        self._phase, self._step = Phase.TLS, "reading the TLS files; does the password callback wait?"
         identity = await self._identities.load()
         means = Means(
             identity=identity,

@@ -37,6 +37,7 @@ from aiomongo_tls.core.sdam.schedule import Backoff
 from aiomongo_tls.core.sdam.topology_description import NO_TOPOLOGY, TopologyDescription, initial
 from aiomongo_tls.deadline import NEVER, Deadline
 from aiomongo_tls.errors import (
+    ConnectionFailure,
     InvalidOperation,
     MongoError,
     PoolClosedError,
@@ -212,7 +213,7 @@ class Topology:
             TLSError: a permanent fault of TLS, of every server or of the chosen one.
             AuthenticationFailed: the chosen server refused the credential.
             ConfigurationError: a file cannot be used, or a server is too old or too new.
-            NetworkTimeout: the deadline passed while the first connection was being opened.
+            NetworkTimeout: the deadline passed while DNS was asked or the first connection was being opened.
             WaitQueueTimeoutError: all connections were in use until the time was up.
             ServerSelectionTimeoutError: no server was there until the time was up; the last fault is its cause.
             ConnectionFailure: the chosen server was too busy to take another connection.
@@ -346,13 +347,16 @@ class Topology:
         try:
             while True:
                 self._enter()
-                deployment = self._life.deployment or await self._life.begin(search.limit)
-                server = search.find(deployment)
-                if server is None:
+                deployment = self._life.deployment
+                server = search.find(deployment) if deployment is not None else None
+                if deployment is None or server is None:
                     if warning is None:
                         at = search.began + self._patience
-                        warning = loop.call_at(at, deployment.warn, search.limit, self._patience)
-                    await search.wait(deployment)
+                        warning = loop.call_at(at, self._life.warn, search.limit, self._patience)
+                    if deployment is None:
+                        await self._begin(search)
+                    else:
+                        await search.wait(deployment)
                     continue
                 known = deployment.description
                 try:
@@ -362,11 +366,22 @@ class Topology:
                     if is_over or self._is_final(exc, search.only):
                         raise
                 if deployment.description is known:
-                    # Nothing was learned, as it is with a load balancer: the same server would be tried in the same way.
+                    # Nothing was learned, as it is with a load balancer: it would be tried in the same way again.
                     await self._life.pause(backoff.pause(), search.limit)
         finally:
             if warning is not None:
                 warning.cancel()
+
+    async def _begin(self, search: Search) -> None:
+        try:
+            await self._life.begin(search.limit)
+        except ConnectionFailure as exc:
+            # Where the operation's own deadline was the limit, how far it had come says more.
+            if search.limit is search.deadline or not search.limit.has_passed(asyncio.get_running_loop().time()):
+                raise
+            raise ServerSelectionTimeoutError(
+                f"no server was known until {search.limit.option} had passed; last fault: {exc}"
+            ) from exc
 
     def _is_final(self, error: MongoError, only: ServerAddress | None = None) -> bool:
         """Whether no other try can help against what the chosen server's pool has raised; `only` is all that will do."""

@@ -116,9 +116,9 @@ async def test_a_server_that_is_refused_is_not_watched(topologies: Any) -> None:
 
         members.elect(1)
         aliased.answers["hello"] = hello
-        members.peers[1].answers["hello"] = lambda command: members.hello(members.peers[1]) | {
-            "hosts": [str(members.addresses[1]), str(members.addresses[2])]
-        }
+        members.peers[1].answers["hello"] = lambda command: (
+            members.hello(members.peers[1]) | {"hosts": [str(members.addresses[1]), str(members.addresses[2])]}
+        )
         topology = topologies(members.addresses[0], members.addresses[1], replica_set=NAME)
         topology.check_in(await topology.check_out())
         await until(lambda: members.addresses[0] not in topology.description.servers)

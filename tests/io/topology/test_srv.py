@@ -20,7 +20,14 @@ from aiomongo_tls.core.options.read_preference import ReadPreference
 from aiomongo_tls.core.sdam.topology_type import TopologyType
 from aiomongo_tls.core.uri.resolve import resolve
 from aiomongo_tls.deadline import Deadline
-from aiomongo_tls.errors import ConfigurationError, ConnectionFailure, InvalidOperation, NetworkTimeout, Phase
+from aiomongo_tls.errors import (
+    ConfigurationError,
+    ConnectionFailure,
+    InvalidOperation,
+    NetworkTimeout,
+    Phase,
+    ServerSelectionTimeoutError,
+)
 from aiomongo_tls.net.dns import Endpoint, Resolver
 from aiomongo_tls.topology import life as life_module
 from aiomongo_tls.topology.srv_monitor import Polling
@@ -66,12 +73,12 @@ class Cluster:
     def lists(self, *peers: int) -> None:
         self.dns.hosts[NAME] = [f"mongos.example.net:{self.peers[number].port}" for number in peers]
 
-    def topology(self, query: str = "", **keywords: Any) -> Topology:
+    def topology(self, query: str = "", patience: float = 100.0, **keywords: Any) -> Topology:
         options = resolve(
             f"mongodb+srv://c.example.net/?tls=false&{query}", {"event_listeners": [self.watcher], **keywords}
         )
         hosts = Resolver(lambda _host, port: [Endpoint(2, ("127.0.0.1", port))])
-        topology = Topology(options, resolver=hosts, srv_resolver=self.dns, chance=lambda: 0.0)
+        topology = Topology(options, resolver=hosts, srv_resolver=self.dns, chance=lambda: 0.0, patience=patience)
         self.made.append(topology)
         return topology
 
@@ -162,12 +169,40 @@ async def test_an_operation_in_a_hurry(cluster: Cluster) -> None:
     topology = cluster.topology()
     (patient,) = await held_up(cluster, topology, 1)
     deadline = Deadline.after(0.01, "timeoutMS=10", now=asyncio.get_running_loop().time())
-    with pytest.raises(NetworkTimeout, match=r"timeoutMS=10 has passed while the SRV records of c\.exam") as caught:
+    with pytest.raises(NetworkTimeout, match=r"timeoutMS=10 has passed while looking up the SRV rec") as caught:
         await topology.check_out(deadline, ReadPreference.NEAREST)
     assert caught.value.phase is Phase.DNS
     cluster.dns.goes_on.set()
     await patient
     assert cluster.dns.asked == [NAME, "c.example.net"]
+
+
+async def test_dns_that_is_silent_for_too_long(cluster: Cluster, caplog: pytest.LogCaptureFixture) -> None:
+    """Where serverSelectionTimeoutMS is the limit, no server was found in time; the cause tells why. One warning."""
+    cluster.dns.goes_on.clear()
+    topology = cluster.topology("serverSelectionTimeoutMS=60", patience=0.01)
+    errors = await asyncio.gather(topology.check_out(), topology.open(), return_exceptions=True)
+    for error in errors:
+        assert isinstance(error, ServerSelectionTimeoutError)
+        assert isinstance(error.__cause__, NetworkTimeout)
+        assert error.__cause__.phase is Phase.DNS
+        assert "serverSelectionTimeoutMS=60 has passed while looking up the SRV records of c.example.net" in str(error)
+    (record,) = caplog.records
+    assert record.levelno == logging.WARNING
+    assert "mongodb+srv://c.example.net: no server is known yet after 0.01 s" in record.getMessage()
+    assert "now looking up the SRV records of c.example.net; last fault: none" in record.getMessage()
+
+
+async def test_dns_that_fails_until_the_end(cluster: Cluster) -> None:
+    """What it said is told, whether the time was up in the middle of a look-up or of a pause."""
+    cluster.dns.failure = ConnectionFailure("SERVFAIL", phase=Phase.DNS)
+    topology = cluster.topology("serverSelectionTimeoutMS=60")
+    with pytest.raises(ServerSelectionTimeoutError, match=r"last fault: .*SERVFAIL"):
+        await topology.check_out()
+    deadline = Deadline.after(0.06, "timeoutMS=60", now=asyncio.get_running_loop().time())
+    with pytest.raises(ConnectionFailure, match="SERVFAIL") as caught:
+        await topology.check_out(deadline)
+    assert not isinstance(caught.value, ServerSelectionTimeoutError)
 
 
 @pytest.mark.parametrize("end", [Topology.close, Topology.abort])

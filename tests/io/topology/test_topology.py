@@ -288,7 +288,7 @@ async def test_a_good_start_warns_of_nothing(topologies: Any, caplog: pytest.Log
 
     def timers() -> list[str]:
         scheduled: list[asyncio.TimerHandle] = asyncio.get_running_loop()._scheduled  # type: ignore[attr-defined]
-        return [repr(timer) for timer in scheduled if not timer.cancelled() and "Deployment.warn" in repr(timer)]
+        return [repr(timer) for timer in scheduled if not timer.cancelled() and "Life.warn" in repr(timer)]
 
     async with mongo_peer() as peer:
         topology = topologies(peer.address)
@@ -345,7 +345,7 @@ async def test_a_password_callback_that_waits_is_bounded(topologies: Any, contex
                 certificate_key_file_password=password,
             ),
         )
-        with pytest.raises(ConnectionFailure, match="timeoutMS=50 has passed while the TLS files were read"):
+        with pytest.raises(ConnectionFailure, match="timeoutMS=50 has passed while reading the TLS files"):
             await topology.check_out(soon())
         release.set()
         await topology.open()

@@ -29,9 +29,7 @@ async def topologies() -> AsyncIterator[Callable[..., Topology]]:
     def make(*seeds: ServerAddress, connect: Any = Establisher.establish, **options: Any) -> Topology:
         options.setdefault("server_selection_timeout", 5.0)
         made.append(
-            Topology(
-                ClientOptions(seeds=seeds, **options), resolver=resolver_of(), connect=connect, chance=lambda: 1.0
-            )
+            Topology(ClientOptions(seeds=seeds, **options), resolver=resolver_of(), connect=connect, chance=lambda: 1.0)
         )
         return made[-1]
 
@@ -97,12 +95,15 @@ async def test_the_server_of_a_cursor_that_takes_no_operations_now(topologies: A
         topology = topologies(*members.addresses)
         connection = await topology.check_out()
         address = connection.address
-        members.peers[0].answers["hello"] = lambda command: HELLO | {
-            "isWritablePrimary": False,
-            "setName": NAME,
-            "hosts": [str(each) for each in members.addresses],
-            "me": str(address),
-        }
+        members.peers[0].answers["hello"] = lambda command: (
+            HELLO
+            | {
+                "isWritablePrimary": False,
+                "setName": NAME,
+                "hosts": [str(each) for each in members.addresses],
+                "me": str(address),
+            }
+        )
         topology.handle_error(connection, AutoReconnect("lost", host=address))
         topology.check_in(connection)
         deployment = topology._life.deployment
