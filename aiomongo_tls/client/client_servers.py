@@ -60,6 +60,22 @@ class ClientServers(Configured):
         """
         return self._executor.topology.pool_status()
 
+    async def reload_tls(self) -> bool:
+        """Look for renewed TLS material now, instead of at the next `tlsReloadIntervalMS`.
+
+        Files are read again, a `TLSIdentityProvider` is asked again. A new certificate serves a server once that has
+        accepted it; until then, and if it cannot be used at all, the present one stays and the log says why.
+        Operations that are under way are not disturbed.
+
+        Returns:
+            Whether any server is presented another identity than before.
+
+        Raises:
+            NetworkTimeout: `timeoutMS` or `serverSelectionTimeoutMS` has passed.
+            MongoError: the client was not connected yet and cannot be.
+        """
+        return await self._executor.topology.reload_tls(self._executor.deadline())
+
     @property
     def topology_description(self) -> TopologyDescription:
         """What is known of the deployment; a value, to be read anew for news."""

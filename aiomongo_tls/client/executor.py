@@ -29,7 +29,7 @@ from contextvars import Context
 from functools import partial
 from random import random
 from typing import TYPE_CHECKING, Any
-from weakref import WeakSet
+from weakref import ReferenceType, WeakSet, ref
 
 from aiomongo_tls.client.ending import outlast
 from aiomongo_tls.client.late_reply import LateReply
@@ -106,6 +106,7 @@ class Executor:
         self._topology = topology
         self._new_session_id = new_session_id
         self.sessions = ServerSessionPool(new_session_id)
+        topology.subject_changed = _forgetting_sessions(ref(self))
         self._chance = chance
         self._sleep = sleep
         self._timeout = options.timeout
@@ -511,6 +512,17 @@ def _forked() -> None:
 
 if hasattr(os, "register_at_fork"):  # not on Windows, which cannot fork
     os.register_at_fork(after_in_child=_forked)
+
+
+def _forgetting_sessions(executor: ReferenceType[Executor]) -> Callable[[], None]:
+    """Drops the sessions of a user that the client is no more; weak, because the topology is the executor's own."""
+
+    def forget() -> None:
+        alive = executor()
+        if alive is not None:
+            alive.sessions.forget()
+
+    return forget
 
 
 async def _drain(connection: Connection, deadline: Deadline) -> None:

@@ -107,6 +107,10 @@ class ServerSessionPool:
         """Puts a clean session back. Those that expire below it go when they are met."""
         self._idle.append(session)
 
+    def forget(self) -> None:
+        """Empties the pool without a word to the server, which lets them time out."""
+        self._idle.clear()
+
     def end_all(self) -> Iterator[Sequence[Mapping[str, Any]]]:
         """Empties the pool, for endSessions: the ids in portions that one command takes."""
         ids = [session.id for session in self._idle]

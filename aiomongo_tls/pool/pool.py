@@ -53,6 +53,12 @@ FIRST_PAUSE = 1.0
 LONGEST_PAUSE = 10.0
 """Seconds at most between such attempts in the long run."""
 
+RENEWAL_WINDOW = 10.0
+"""Seconds over which connections that show an earlier certificate are closed."""
+
+OUTDATED = -1
+"""The generation of a connection for an earlier key: older than any."""
+
 _Waiter = asyncio.Future[Connection]
 
 
@@ -98,6 +104,8 @@ class Pool:
         # Every connection whose socket may still be open, and as many again that are gone: pruned now and then.
         self._connections: set[Connection] = set()
         self._keeper = Keeper(self._look, call_at=self._loop.call_at)
+        # What closes the connections for an earlier key.
+        self._retirements: list[asyncio.TimerHandle] = []
         # Why the pool was cleared.
         self._cleared_by: Exception | None = None
         self._closed_because = ""
@@ -248,6 +256,35 @@ class Pool:
         if interrupt_in_use_connections:
             self._interrupt(service_id)
 
+    def renew(self, key: PoolKey, *, window: float = RENEWAL_WINDOW, chance: Callable[[], float] = random) -> None:
+        """Open connections for another key from now on: the client presents another certificate. Plain.
+
+        Who waits goes on waiting, and what is under way goes on. Connections made before are closed one by one, each at
+        a moment of its own within `window` seconds, those in use when they are given back after that. Attempts to open
+        one begin again.
+
+        Args:
+            key: what the new connections are for.
+            window: seconds.
+            chance: returns a number from 0 to 1.
+        """
+        self.key = key
+        for connection in self.attempts:
+            self._slots.failed(connection.id)
+            self._abandon(Abandon(connection.id, ConnectionClosedReason.STALE))
+        self._carry_out(self._slots.plan(self._now()))
+        for connection in self._connections:
+            if connection.description is not None and connection.is_usable:
+                self._retirements.append(self._loop.call_later(window * chance(), self._outdate, connection))
+
+    def _outdate(self, connection: Connection) -> None:
+        """Close a connection for an earlier key, or see to it that nobody else gets it."""
+        connection.generation = OUTDATED
+        actions = self._slots.lost(connection, self._now())
+        if actions is not None:
+            self._shut(connection, ConnectionClosedReason.STALE)
+            self._carry_out(actions)
+
     def retire(self) -> None:
         """The server has left the deployment: turn away who waits and close what is idle. Plain and idempotent.
 
@@ -277,6 +314,9 @@ class Pool:
 
     def _end(self, because: str, how: Callable[[Connection], None] | None = None) -> None:
         self._keeper.stop()
+        for retirement in self._retirements:
+            retirement.cancel()
+        self._retirements.clear()
         is_first = self._slots.state is not PoolState.CLOSED
         if is_first:
             self._carry_out(self._slots.close(), PoolClosedError(because, host=self.key.address))

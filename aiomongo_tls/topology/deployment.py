@@ -20,7 +20,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from bson import ObjectId
 
 from aiomongo_tls.core.auth.metadata import client_document
-from aiomongo_tls.core.pool.key import PoolKey
 from aiomongo_tls.core.sdam.application_errors import When, effect_of
 from aiomongo_tls.core.sdam.changes import changes, closing, opening
 from aiomongo_tls.core.sdam.check_failures import check_failure
@@ -87,6 +86,7 @@ class Deployment:
     Attributes:
         id: stands for this deployment in events.
         description: what is known of the servers.
+        identity: what the client presents itself with, the newest that has proved itself at any server.
         changed: set, and replaced by another one, when a server was described anew.
     """
 
@@ -94,6 +94,7 @@ class Deployment:
         self.id = ObjectId()
         self.options = options
         self.description: TopologyDescription = NO_TOPOLOGY
+        self.identity = means.identity
         self.changed = asyncio.Event()
         self._means = means
         self._loop = asyncio.get_running_loop()
@@ -359,33 +360,49 @@ class Deployment:
 
     def _make_server(self, address: ServerAddress) -> Server:
         options, means = self.options, self._means
-        establisher = self._establisher(address, monitors=False)
-        pool = Pool(
-            PoolKey(address, means.identity.fingerprint, options.credential),
+        server = Server(address, self.identity, options.credential)
+        server.pool = Pool(
+            server.key,
             options.pool,
-            partial(means.connect, establisher),
+            partial(self._establish, server, monitors=False),
             publisher=means.announcer.publisher,
             on_fault=self._establishing_failed,
             load_balanced=options.load_balanced,
         )
-        monitor: Monitor | None = None
         if not options.load_balanced:
             watch = Watch(
-                establish=partial(means.connect, self._establisher(address, monitors=True)),
+                establish=partial(self._establish, server, monitors=True),
                 frequency=options.monitoring.heartbeat_frequency,
                 connect_timeout=options.connect_timeout,
                 mode=options.monitoring.server_monitoring_mode,
                 announcer=means.announcer,
             )
-            monitor = Monitor(address, watch, found=self.apply, failed=partial(self._check_failed, address))
-        return Server(address, pool, monitor)
+            server.monitor = Monitor(address, watch, found=self.apply, failed=partial(self._check_failed, address))
+        return server
 
-    def _establisher(self, address: ServerAddress, *, monitors: bool) -> Establisher:
+    async def _establish(self, server: Server, connection: Connection, *, monitors: bool) -> None:
+        """Open a connection with the identity that the server uses at that moment."""
+        await self.establish(server.address, server.identity, connection, monitors=monitors)
+
+    async def establish(
+        self, address: ServerAddress, identity: Identity, connection: Connection, *, monitors: bool = False
+    ) -> None:
+        """Open a connection. Failing or cancelled, it leaves nothing open.
+
+        Args:
+            address: the server.
+            identity: what to present.
+            connection: a new connection to this server.
+            monitors: whether it only asks the server what it is.
+
+        Raises:
+            MongoError: as `Establisher.establish()`.
+        """
         options, means = self.options, self._means
-        return Establisher(
+        establisher = Establisher(
             address=address,
             client=self._client,
-            identity=means.identity,
+            identity=identity,
             credential=options.credential,
             resolver=means.resolver,
             connect_timeout=options.connect_timeout,
@@ -394,6 +411,7 @@ class Deployment:
             monitors=monitors,
             computations=means.computations,
         )
+        await means.connect(establisher, connection)
 
     def _tell(self, events: Callable[[], Iterable[object]]) -> None:
         """Tell of events, which are made only if anybody wants them."""

@@ -20,8 +20,11 @@ from aiomongo_tls.deadline import Deadline
 from aiomongo_tls.errors import InvalidOperation, MongoError, NetworkTimeout, Phase
 from aiomongo_tls.net.computations import Computations
 from aiomongo_tls.net.identity import IdentityLoader
+from aiomongo_tls.net.threads import in_thread
+from aiomongo_tls.tls.snapshot import snapshot
 from aiomongo_tls.topology.announcer import log
 from aiomongo_tls.topology.deployment import Connect, Deployment, Means, Sample
+from aiomongo_tls.topology.rotation import Rotation
 from aiomongo_tls.topology.srv_monitor import Polling, SRVMonitor
 
 if TYPE_CHECKING:
@@ -49,9 +52,11 @@ class Life:
         chance: returns a number from 0 to 1, for the pauses between attempts.
         sample: picks some of a sequence at random.
         announcer: told of all that happens.
+        subject_changed: called when a renewed certificate is another user's.
 
     Attributes:
         deployment: the servers, once they are known by name.
+        rotation: brings renewed certificates into use; None without TLS, or with a ready SSLContext.
     """
 
     def __init__(
@@ -64,8 +69,10 @@ class Life:
         chance: Callable[[], float],
         sample: Sample[Any],
         announcer: Announcer,
+        subject_changed: Callable[[], None],
     ) -> None:
         self.deployment: Deployment | None = None
+        self.rotation: Rotation | None = None
         self._options = options
         self._resolver = resolver
         self._srv_resolver = srv_resolver
@@ -73,6 +80,7 @@ class Life:
         self._chance = chance
         self._sample = sample
         self._announcer = announcer
+        self._subject_changed = subject_changed
         self._identities = IdentityLoader(options.tls)
         self._computations = Computations()
         self._beginning: asyncio.Task[Deployment] | None = None
@@ -177,6 +185,8 @@ class Life:
             self._beginning.cancel()
         if self._srv_monitor is not None:
             self._srv_monitor.stop()
+        if self.rotation is not None:
+            self.rotation.stop()
         if self.deployment is not None:
             how(self.deployment)
 
@@ -190,6 +200,8 @@ class Life:
             await asyncio.wait([self._beginning])
         if self._srv_monitor is not None:
             await self._srv_monitor.wait_stopped()
+        if self.rotation is not None:
+            await self.rotation.wait_stopped()
         if self.deployment is not None:
             await self.deployment.wait_closed()
 
@@ -209,6 +221,10 @@ class Life:
             self._phase, self._step = Phase.DNS, f"looking up the SRV records of {options.srv.host}"
             options, interval = await self._look_up(options, options.srv)
         self._phase, self._step = Phase.TLS, "reading the TLS files; does the password callback wait?"
+        tls = options.tls
+        is_renewable = tls.enabled and tls.ssl_context is None
+        # Before they are loaded: what changes in between is noticed at the first look.
+        seen = await in_thread(lambda: snapshot(tls), name="aiomongo_tls look at TLS files") if is_renewable else None
         identity = await self._identities.load()
         means = Means(
             identity=identity,
@@ -222,6 +238,15 @@ class Life:
         deployment.start()
         if options.srv is not None:
             self._poll(deployment, options.srv, interval)
+        if is_renewable:
+            self.rotation = Rotation(
+                self._identities,
+                deployment,
+                interval=tls.reload_interval,
+                seen=seen,
+                subject_changed=self._subject_changed,
+            )
+            self.rotation.start()
         return deployment
 
     async def _look_up(self, options: ClientOptions, srv: SRVOptions) -> tuple[ClientOptions, float]:

@@ -91,12 +91,15 @@ class Monitor:
         self._connection: Connection | None = None
         self._connections = 0
         self._is_stopped = False
+        self._is_outdated = False
         self._is_checking = False
         self._is_cancelled = False
         self._requested = asyncio.Event()
         # What the last reply said; with it the next hello can wait for news.
         self._topology_version: TopologyVersion | None = None
         self._checked_at = float("-inf")
+        # When the connection was opened.
+        self._opened_at = float("-inf")
 
     @property
     def connection(self) -> Connection | None:
@@ -122,6 +125,11 @@ class Monitor:
         if self._connection is not None:
             self._is_cancelled = self._is_checking
             self._connection.abort()
+
+    def renew(self) -> None:
+        """Use a new connection for the next check: the client presents another identity now."""
+        self._is_outdated = True
+        self._rtt_monitor.renew()
 
     def stop(self) -> None:
         """Watch no more. Idempotent."""
@@ -151,8 +159,10 @@ class Monitor:
     async def _run(self) -> None:
         while True:
             self._requested.clear()
-            if self._connection is not None and not self._connection.is_usable:
+            if self._connection is not None and (self._is_outdated or not self._connection.is_usable):
+                self._connection.close()
                 self._forget()
+            self._is_outdated = False
             # One that came too late for the check before says nothing about this one.
             self._is_cancelled = False
             self._is_checking = True
@@ -167,7 +177,12 @@ class Monitor:
         with suppress(TimeoutError):
             async with asyncio.timeout_at(next_check(self._checked_at, frequency, requested=False)):
                 await self._requested.wait()
-        due = next_check(self._checked_at, frequency, requested=self._requested.is_set())
+        ended = self._checked_at
+        if self._connection is not None and not self._connection.is_usable:
+            # It was lost since. After a check that fails so there would be no pause either, and operations may not wait
+            # that long; a server that hangs up on each connection is asked twice a second, as in every other case.
+            ended = self._opened_at
+        due = next_check(ended, frequency, requested=self._requested.is_set())
         await asyncio.sleep(due - asyncio.get_running_loop().time())
 
     async def _check(self) -> bool:
@@ -251,6 +266,7 @@ class Monitor:
         self._connections += 1
         connection = self._connection = Connection(self.address, self._connections)
         await self._watch.establish(connection)
+        self._opened_at = asyncio.get_running_loop().time()
         connection.on_lost = self._lost
         description = connection.description
         assert description is not None, "an open connection has said hello"  # noqa: S101

@@ -65,6 +65,11 @@ class RTTMonitor:
                 self._run(), name=f"aiomongo_tls RTT monitor {self._address}", context=Context()
             )
 
+    def renew(self) -> None:
+        """Use a new connection for the next measurement. Plain."""
+        if self._connection is not None and self._connection.description is not None:
+            self._connection.close()
+
     def stop(self) -> None:
         """Measure no more. Plain and idempotent."""
         if self._task is not None:

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from aiomongo_tls.core.pool.key import PoolKey
+
 if TYPE_CHECKING:
     from aiomongo_tls.address import ServerAddress
+    from aiomongo_tls.core.options.credential import MongoCredential
+    from aiomongo_tls.net.identity import Identity
     from aiomongo_tls.pool.pool import Pool
     from aiomongo_tls.topology.monitor import Monitor
 
@@ -15,20 +19,30 @@ class Server:
 
     Args:
         address: the server.
-        pool: its connections.
-        monitor: what watches it; None behind a load balancer.
+        identity: what the client presents to it.
+        credential: who its connections are authenticated as; None for nobody.
 
     Attributes:
+        pool: its connections; set by the deployment that makes it.
+        monitor: what watches it; None behind a load balancer.
         has_warned: whether the log was told that it is waited for; not again until it was there.
     """
 
-    __slots__ = ("address", "has_warned", "monitor", "pool")
+    __slots__ = ("_credential", "address", "has_warned", "identity", "monitor", "pool")
 
-    def __init__(self, address: ServerAddress, pool: Pool, monitor: Monitor | None) -> None:
+    pool: Pool
+
+    def __init__(self, address: ServerAddress, identity: Identity, credential: MongoCredential | None) -> None:
         self.address = address
-        self.pool = pool
-        self.monitor = monitor
+        self.identity = identity
+        self.monitor: Monitor | None = None
         self.has_warned = False
+        self._credential = credential
+
+    @property
+    def key(self) -> PoolKey:
+        """What tells its connections from all others."""
+        return PoolKey(self.address, self.identity.fingerprint, self._credential)
 
     @property
     def doing(self) -> str:
@@ -51,6 +65,13 @@ class Server:
         """Begin to watch it. Idempotent."""
         if self.monitor is not None:
             self.monitor.start()
+
+    def adopt(self, identity: Identity) -> None:
+        """Present another identity from now on; what is under way goes on."""
+        self.identity = identity
+        self.pool.renew(self.key)
+        if self.monitor is not None:
+            self.monitor.renew()
 
     def request_check(self) -> None:
         """Have it checked soon."""

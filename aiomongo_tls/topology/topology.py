@@ -40,6 +40,8 @@ from aiomongo_tls.errors import (
     ConnectionFailure,
     InvalidOperation,
     MongoError,
+    NetworkTimeout,
+    Phase,
     PoolClosedError,
     ServerSelectionTimeoutError,
     WaitQueueTimeoutError,
@@ -78,6 +80,9 @@ class Topology:
         chance: returns a number from 0 to 1, for the pauses between attempts.
         sample: picks some of a sequence at random, for the choice among servers.
         patience: seconds of waiting after which a WARNING says what for.
+
+    Attributes:
+        subject_changed: called when a renewed certificate is another user's.
     """
 
     def __init__(
@@ -99,6 +104,7 @@ class Topology:
         self._sample = sample
         self._patience = patience
         self._announcer = Announcer(EventPublisher(options.event_listeners, listener_failed))
+        self.subject_changed: Callable[[], None] | None = None
         self._binding = LoopBinding()
         self._is_closed = False
         self._life = self._begin_afresh()
@@ -113,7 +119,12 @@ class Topology:
             chance=self._chance,
             sample=self._sample,
             announcer=self._announcer,
+            subject_changed=self._tell_new_subject,
         )
+
+    def _tell_new_subject(self) -> None:
+        if self.subject_changed is not None:
+            self.subject_changed()
 
     # What is known
 
@@ -142,6 +153,37 @@ class Topology:
         if self._life.deployment is None:
             return {}
         return {address: server.pool.status for address, server in self._life.deployment.servers.items()}
+
+    async def reload_tls(self, deadline: Deadline = NEVER) -> bool:
+        """Look for renewed TLS material now, and bring it into use at every server that accepts it.
+
+        Args:
+            deadline: when to give up, besides `serverSelectionTimeoutMS`; what was begun goes on.
+
+        Returns:
+            Whether any server is presented another identity than before.
+
+        Raises:
+            NetworkTimeout: the time was up.
+            MongoError: the client could not be begun.
+            InvalidOperation: the client is closed, or belongs to another event loop.
+        """
+        loop = self._enter()
+        limit = deadline.tightened(self._selection_limit(loop.time()))
+        if self._life.deployment is None:
+            await self._life.begin(limit)
+        rotation = self._life.rotation
+        if rotation is None:
+            return False
+        try:
+            async with asyncio.timeout_at(limit.at if limit.is_finite else None):
+                return await rotation.look(force=True)
+        except MongoError:
+            raise
+        except TimeoutError as exc:
+            raise NetworkTimeout(
+                f"{limit.option} has passed while the renewed TLS material was tried", phase=Phase.TLS
+            ) from exc
 
     # Connections
 
@@ -295,8 +337,15 @@ class Topology:
             raise cancelled
 
     def abort(self) -> None:
-        """Close every connection at once, without a word to the servers. Idempotent."""
-        self._end(Deployment.abort)
+        """Close every connection at once, without a word to the servers. Idempotent.
+
+        A listener that does so is in the middle of what it is told; then it happens when that has come to its end.
+        """
+        if self._announcer.publisher.is_telling:
+            self._is_closed = True
+            running_loop().call_soon(self._end, Deployment.abort)
+        else:
+            self._end(Deployment.abort)
 
     def _end(self, how: Callable[[Deployment], None]) -> bool:
         """End everything; whether there was anything."""

@@ -55,6 +55,7 @@ class TLSOptions:
         disable_ocsp_endpoint_check: `tlsDisableOCSPEndpointCheck`, no responder is asked.
         disable_certificate_revocation_check: `tlsDisableCertificateRevocationCheck`, neither lists nor responders
             count.
+        reload_interval: `tlsReloadIntervalMS` in seconds, after which the files are looked at again; None for never.
         ssl_context: `ssl_context`, a ready `ssl.SSLContext` that takes the place of all but `server_names`.
     """
 
@@ -74,6 +75,7 @@ class TLSOptions:
     disable_certificate_revocation_check: bool = False
     # An ssl.SSLContext; core cannot import ssl to say so.
     ssl_context: Any | None = None
+    reload_interval: float | None = 10.0
 
     def server_name(self, address: ServerAddress) -> str | None:
         """The name by which a server is known in TLS; None if that is the host of its address."""

@@ -46,6 +46,7 @@ class ConnectOptions(TypedDict, total=False):
     tlsCertificateKeyFilePassword: Password | None
     tlsCRLFile: TLSSource | None
     tls_identity: TLSIdentity | TLSIdentityProvider | None
+    tlsReloadIntervalMS: int | None
     tlsServerNames: Mapping[str, str] | str | None
     tlsInsecure: bool | None
     tlsAllowInvalidCertificates: bool | None

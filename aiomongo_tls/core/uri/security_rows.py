@@ -12,6 +12,7 @@ from aiomongo_tls.core.uri.kinds import (
     PASSWORD,
     SECRET_TEXT,
     TEXT,
+    milliseconds,
     one_of,
 )
 from aiomongo_tls.core.uri.mechanisms import MECHANISMS
@@ -104,6 +105,14 @@ TLS: Final = (
         "tls.server_names",
         "The names by which hosts behind a tunnel or port-forward are asked for (SNI) and fully verified.",
         strict=True,
+    ),
+    Option(
+        "tlsReloadIntervalMS",
+        milliseconds(),
+        10000,
+        "tls.reload_interval",
+        "How soon renewed files are noticed; 0 for not by itself. A renewed certificate is used once the server has "
+        "accepted it, without a dropped operation.",
     ),
     Option(
         "tlsInsecure",

@@ -1,0 +1,225 @@
+"""Renewed certificates are brought into use without a dropped operation.
+
+    look (each tlsReloadIntervalMS, or reload_tls())
+      --(nothing is new)---------------------------------------------------------> look again later
+      --(it cannot be used: half-written, key of another certificate, ...)-------> one WARNING; the present one stays
+      --(whole, another fingerprint)--> prove it at each server: connect, greet, authenticate, close
+                                          --(accepted)-> the server's pool and monitor use it from now on
+                                          --(refused)--> one WARNING; that server keeps the present one; tried again
+                                          --(away)-----> tried again when the next look comes
+
+Rotation is judged by content: files are read and compared, whatever their names, times and inodes do, so that a file
+written in place, a rename and the symlink swap of a Kubernetes secret are the same. What is under way is finished on
+the old identity; connections that are idle then are closed one by one over a while, so that a thousand clients whose
+secret was renewed at the same moment do not come with a thousand handshakes each.
+
+Tried: proving the new identity once for the whole deployment. A set whose members get their new CA one after the other
+then loses the members that do not have it yet.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from contextlib import suppress
+from contextvars import Context
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from aiomongo_tls.core.sdam.failures import is_permanent
+from aiomongo_tls.errors import MongoError
+from aiomongo_tls.net.connection import Connection
+from aiomongo_tls.net.threads import in_thread
+from aiomongo_tls.tls.certificate import CertificateDetails
+from aiomongo_tls.tls.snapshot import snapshot
+
+if TYPE_CHECKING:
+    from aiomongo_tls.address import ServerAddress
+    from aiomongo_tls.net.identity import Identity, IdentityLoader
+    from aiomongo_tls.topology.deployment import Deployment
+    from aiomongo_tls.topology.server import Server
+
+_log = logging.getLogger("aiomongo_tls.tls")
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Rotation:
+    """Looks for a new identity from `start()` to `stop()`, and brings it into use.
+
+    Args:
+        identities: loads the identity of the client.
+        deployment: where it is used.
+        interval: seconds between two looks (`tlsReloadIntervalMS`); None to look only when asked to.
+        seen: what the files held before the identity in use was loaded.
+        subject_changed: called when the new certificate is another user's.
+        now: the present moment, in UTC.
+
+    Attributes:
+        last_reload: when an identity was last brought into use; None if it is the first one still.
+        last_error: why the last one that was found is not in use everywhere; None if nothing is wrong.
+        differs: whether something else was found than what is in use.
+    """
+
+    def __init__(
+        self,
+        identities: IdentityLoader,
+        deployment: Deployment,
+        *,
+        interval: float | None,
+        seen: bytes | None = None,
+        subject_changed: Callable[[], None] | None = None,
+        now: Callable[[], datetime] = _utc_now,
+    ) -> None:
+        self.last_reload: datetime | None = None
+        self.last_error: Exception | None = None
+        self.differs = False
+        self._identities = identities
+        self._deployment = deployment
+        self._interval = interval
+        self._now = now
+        self._task: asyncio.Task[None] | None = None
+        self._looking = asyncio.Lock()
+        self._subject_changed = subject_changed
+        # What the files held when they were last loaded whole.
+        self._seen = seen
+        # What was found and is not in use at every server.
+        self._candidate: Identity | None = None
+        # What was last complained of, by server, or None for what cannot be loaded; the same is said once.
+        self._complaints: dict[ServerAddress | None, str] = {}
+
+    # Plain, from anywhere on the loop
+
+    def start(self) -> None:
+        """Begin to look; does nothing without an interval."""
+        if self._interval is not None:
+            self._task = asyncio.get_running_loop().create_task(
+                self._run(self._interval), name="aiomongo_tls TLS rotation", context=Context()
+            )
+
+    def stop(self) -> None:
+        """Look no more. Idempotent."""
+        if self._task is not None:
+            self._task.cancel()
+
+    async def wait_stopped(self) -> None:
+        """Wait until nothing is left after `stop()`."""
+        if self._task is not None:
+            await asyncio.wait([self._task])
+
+    # Looking
+
+    async def _run(self, interval: float) -> None:
+        while True:
+            await asyncio.sleep(interval)
+            with suppress(MongoError):
+                await self.look()
+
+    async def look(self, *, force: bool = False) -> bool:
+        """Look for a new identity, and bring it into use where it proves itself.
+
+        Args:
+            force: load it even if no file has changed: a provider or a password's function may have another answer.
+
+        Returns:
+            Whether any server uses another identity than before.
+        """
+        async with self._looking:
+            await self._load(force=force)
+            return self._candidate is not None and await self._prove(self._candidate)
+
+    async def _load(self, *, force: bool) -> None:
+        present = self._identities.identity
+        if present is None or present.setup is None:
+            return
+        options = present.setup.options
+        found = await in_thread(lambda: snapshot(options), name="aiomongo_tls look at TLS files")
+        is_due = present.refresh_at is not None and present.refresh_at <= self._now()
+        if found == self._seen and not is_due and not force and None not in self._complaints:
+            return
+        try:
+            identity = await self._identities.reload()
+        except MongoError as exc:
+            self.differs = True
+            self._complain(None, exc, "the renewed TLS material cannot be used, the present one stays in use")
+            return
+        self._complaints.pop(None, None)
+        self._seen = found
+        if identity.fingerprint == self._deployment.identity.fingerprint:
+            # Only the time of the next refresh may be new; or what was found before is gone again.
+            self._identities.adopt(identity)
+            self._candidate = None
+            self._settle()
+        elif self._candidate is None or identity.fingerprint != self._candidate.fingerprint:
+            self._candidate = identity
+            self._complaints.clear()
+        if self._candidate is not None and identity.fingerprint == self._candidate.fingerprint:
+            self._candidate = identity
+
+    # Proving
+
+    async def _prove(self, candidate: Identity) -> bool:
+        """Try the candidate at every server that does not use it yet; whether one of them does now."""
+        servers = [
+            server
+            for server in self._deployment.servers.values()
+            if server.identity.fingerprint != candidate.fingerprint
+        ]
+        accepted = await asyncio.gather(*(self._prove_at(server, candidate) for server in servers))
+        if servers and all(accepted):
+            self._candidate = None
+        self._settle()
+        return any(accepted)
+
+    async def _prove_at(self, server: Server, candidate: Identity) -> bool:
+        connection = Connection(server.address, 0)
+        try:
+            await self._deployment.establish(server.address, candidate, connection)
+        except MongoError as exc:
+            if is_permanent(exc):
+                self._complain(server.address, exc, "the renewed TLS identity is refused, the present one stays in use")
+            else:
+                _log.debug("%s: the renewed TLS identity could not be tried: %s", server.address, exc)
+            return False
+        connection.close()
+        self._complaints.pop(server.address, None)
+        present = self._deployment.identity
+        server.adopt(candidate)
+        if present.fingerprint != candidate.fingerprint:
+            self._deployment.identity = candidate
+            self._identities.adopt(candidate)
+            self.last_reload = self._now()
+            if candidate.subject != present.subject and self._subject_changed is not None:
+                self._subject_changed()
+            _log.info("the TLS identity was renewed: %s, formerly %s", _described(candidate), _described(present))
+        return True
+
+    # Words
+
+    def _settle(self) -> None:
+        self.differs = self._candidate is not None
+        if not self._complaints:
+            self.last_error = None
+
+    def _complain(self, where: ServerAddress | None, error: MongoError, what: str) -> None:
+        """One WARNING per change of state."""
+        self.last_error = error
+        if self._complaints.get(where) != str(error):
+            self._complaints[where] = str(error)
+            _log.warning("%s: %s", what, error)
+
+
+def _described(identity: Identity) -> str:
+    fingerprint = (identity.fingerprint or "")[:16]
+    leaf = identity.setup.material.leaf_der if identity.setup is not None else None
+    try:
+        details = CertificateDetails.from_der(leaf) if leaf is not None else None
+    except ValueError:
+        # Without the extra `x509` nobody reads a certificate of our own.
+        details = None
+    if details is None:
+        return f"fingerprint {fingerprint}"
+    return f"{details.subject}, not after {details.not_after:%Y-%m-%d %H:%M} UTC, fingerprint {fingerprint}"
