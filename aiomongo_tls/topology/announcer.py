@@ -39,7 +39,7 @@ _MESSAGES: Mapping[type[object], str] = {
 }
 
 
-def listener_failed(listener: object, error: Exception) -> None:
+def listener_failed(listener: object, error: BaseException) -> None:
     """Report a listener that raised; what it was told of goes on."""
     logging.getLogger("aiomongo_tls").error(
         "the event listener %r has raised %s: %s", listener, type(error).__name__, error, exc_info=error

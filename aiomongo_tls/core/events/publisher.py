@@ -57,14 +57,24 @@ class EventPublisher:
         wants_server: the same for server events.
         wants_heartbeat: the same for checks of servers.
         wants_topology: the same for topology events.
+        is_telling: whether a listener is being told of an event, in the middle of which it came.
     """
 
-    __slots__ = ("_on_error", "_subscribers", "wants_heartbeat", "wants_pool", "wants_server", "wants_topology")
+    __slots__ = (
+        "_on_error",
+        "_subscribers",
+        "is_telling",
+        "wants_heartbeat",
+        "wants_pool",
+        "wants_server",
+        "wants_topology",
+    )
 
     def __init__(
-        self, listeners: Sequence[object] = (), on_error: Callable[[object, Exception], None] | None = None
+        self, listeners: Sequence[object] = (), on_error: Callable[[object, BaseException], None] | None = None
     ) -> None:
         self._on_error = on_error
+        self.is_telling = False
         # By the class of the event: each listener with the name of its method.
         self._subscribers: dict[type[object], list[tuple[object, str]]] = {}
         for kind, methods in _METHODS.items():
@@ -83,11 +93,16 @@ class EventPublisher:
             event: one of the events in `pool_events` or `topology_events`.
         """
         for listener, method in self._subscribers[type(event)]:
+            was_telling, self.is_telling = self.is_telling, True
             try:
                 getattr(listener, method)(event)
-            except Exception as exc:  # noqa: BLE001 - a listener is somebody else's code
+            except (KeyboardInterrupt, SystemExit):
+                raise
+            except BaseException as exc:  # noqa: BLE001 - a listener is somebody else's code; CancelledError, too
                 if self._on_error is not None:
                     self._on_error(listener, exc)
+            finally:
+                self.is_telling = was_telling
 
 
 NOBODY = EventPublisher()
