@@ -14,12 +14,13 @@ from copy import copy
 from random import random
 from typing import TYPE_CHECKING
 
+from aiomongo_tls.core.error_labels import OVERLOAD
 from aiomongo_tls.core.events.pool_events import ConnectionClosedReason
 from aiomongo_tls.core.events.publisher import NOBODY
 from aiomongo_tls.core.pool.actions import Abandon, Action, Close, Grant, Open
 from aiomongo_tls.core.pool.disposition import DRAIN_BYTES, Disposition, closing_reason, disposition
 from aiomongo_tls.core.pool.occupation import occupation, pinned_occupation
-from aiomongo_tls.core.pool.overload import OVERLOAD_LABELS, may_be_overload
+from aiomongo_tls.core.pool.overload import may_be_overload
 from aiomongo_tls.core.pool.reported_options import reported_options
 from aiomongo_tls.core.pool.slots import Slots
 from aiomongo_tls.core.pool.status import PoolState, PoolStatus
@@ -269,13 +270,14 @@ class Pool:
             chance: returns a number from 0 to 1.
         """
         self.key = key
-        for connection in self.attempts:
+        begun = self.attempts
+        for connection in self._connections:
+            if connection.is_usable and connection not in begun:
+                self._retirements.append(self._loop.call_later(window * chance(), self._outdate, connection))
+        for connection in begun:
             self._slots.failed(connection.id)
             self._abandon(Abandon(connection.id, ConnectionClosedReason.STALE))
         self._carry_out(self._slots.plan(self._now()))
-        for connection in self._connections:
-            if connection.description is not None and connection.is_usable:
-                self._retirements.append(self._loop.call_later(window * chance(), self._outdate, connection))
 
     def _outdate(self, connection: Connection) -> None:
         """Close a connection for an earlier key, or see to it that nobody else gets it."""
@@ -518,7 +520,7 @@ class Pool:
     def _failed(self, connection: Connection, error: BaseException) -> None:
         self._slots.failed(connection.id)
         if isinstance(error, MongoError) and may_be_overload(error):
-            for label in OVERLOAD_LABELS:
+            for label in OVERLOAD:
                 error.add_error_label(label)
         self._tell_fault(connection, error)
         if self._announcer.is_heard:
