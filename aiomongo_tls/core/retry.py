@@ -28,6 +28,7 @@ from enum import Enum
 from math import inf
 from typing import TYPE_CHECKING, Any, Final
 
+from aiomongo_tls.core.error_labels import NO_WRITES_PERFORMED, RETRYABLE, RETRYABLE_WRITE, SYSTEM_OVERLOADED
 from aiomongo_tls.core.sdam.failures import is_permanent
 from aiomongo_tls.errors import (
     ConnectionFailure,
@@ -50,18 +51,11 @@ RETRYABLE_WRITE_CODES: Final = frozenset({6, 7, 89, 91, 189, 262, 9001, 10107, 1
 RETRYABLE_READ_CODES: Final = RETRYABLE_WRITE_CODES | {134}
 """Those, and ReadConcernMajorityNotAvailableYet."""
 
-RETRYABLE_WRITE: Final = "RetryableWriteError"
-"""The label of an error after which a retryable write is sent again."""
-
 BASE_BACKOFF: Final = 0.1
 """Seconds; the server may name another (`baseBackoffMS`)."""
 
 MAX_BACKOFF: Final = 10.0
 """Seconds."""
-
-_OVERLOADED = "SystemOverloadedError"
-_RETRYABLE = "RetryableError"
-_NOTHING_WRITTEN = "NoWritesPerformed"
 
 _LABELS_BY_SERVER = 9
 """The wire version of MongoDB 4.4, which labels what may be repeated."""
@@ -195,7 +189,7 @@ def decide(
     if attempts.count > allowed or not is_retryable(failure, policy) or deadline.has_passed(now):
         return GiveUp(told)
     delay = 0.0
-    if failure.error.has_error_label(_OVERLOADED):
+    if failure.error.has_error_label(SYSTEM_OVERLOADED):
         # The exponent is bounded, because no float holds two to the thousandth retry.
         delay = chance() * min(MAX_BACKOFF, base_backoff(failure.error) * 2 ** min(attempts.count, 64))
     return GiveUp(told) if now + delay > deadline.at else Retry(attempts, delay)
@@ -204,7 +198,7 @@ def decide(
 def is_retryable(failure: Failure, policy: RetryPolicy) -> bool:
     """Whether a command of this kind may be sent again after this error, ever."""
     error, kind = failure.error, failure.retryability
-    if error.has_error_label(_OVERLOADED) and error.has_error_label(_RETRYABLE):
+    if error.has_error_label(SYSTEM_OVERLOADED) and error.has_error_label(RETRYABLE):
         if kind is Retryability.COMMAND:
             return policy.reads and policy.writes
         return policy.reads if kind.is_read else policy.writes
@@ -247,7 +241,7 @@ def base_backoff(error: MongoError) -> float:
 
 def _after(earlier: Attempts, failure: Failure, policy: RetryPolicy) -> Attempts:
     """The history with one more failure."""
-    met_overload = failure.error.has_error_label(_OVERLOADED)
+    met_overload = failure.error.has_error_label(SYSTEM_OVERLOADED)
     deprioritized = earlier.deprioritized
     avoids = failure.is_sharded or (met_overload and policy.overload_retargeting)
     if avoids and failure.address is not None and failure.address not in deprioritized:
@@ -263,7 +257,9 @@ def _after(earlier: Attempts, failure: Failure, policy: RetryPolicy) -> Attempts
 
 def _may_have_happened(failure: Failure) -> bool:
     """Whether an attempt may have been carried out; one that certainly was not tells less than one before."""
-    return failure.was_sent and (failure.retryability.is_read or not failure.error.has_error_label(_NOTHING_WRITTEN))
+    if not failure.was_sent:
+        return False
+    return failure.retryability.is_read or not failure.error.has_error_label(NO_WRITES_PERFORMED)
 
 
 def _code(error: MongoError) -> int | None:

@@ -30,8 +30,8 @@ import random
 from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
+from aiomongo_tls.core.error_labels import SYSTEM_OVERLOADED
 from aiomongo_tls.core.events.publisher import EventPublisher
-from aiomongo_tls.core.sdam.application_errors import SYSTEM_OVERLOADED
 from aiomongo_tls.core.sdam.failures import is_of_one_server, is_permanent
 from aiomongo_tls.core.sdam.schedule import Backoff
 from aiomongo_tls.core.sdam.topology_description import NO_TOPOLOGY, TopologyDescription, initial

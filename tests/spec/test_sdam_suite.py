@@ -16,7 +16,8 @@ from aiomongo_tls.core.events.topology_events import (
     TopologyDescriptionChangedEvent,
     TopologyOpenedEvent,
 )
-from aiomongo_tls.core.pool.overload import OVERLOAD_LABELS, may_be_overload
+from aiomongo_tls.core.error_labels import OVERLOAD
+from aiomongo_tls.core.pool.overload import may_be_overload
 from aiomongo_tls.core.reply import raise_for_write
 from aiomongo_tls.core.sdam.application_errors import When, effect_of
 from aiomongo_tls.core.sdam.changes import changes, opening
@@ -106,7 +107,7 @@ def error_of(report: dict[str, Any], address: ServerAddress) -> Exception | None
     error = cls("lost", host=address, phase=phase)
     # As the pool does.
     if establishes and may_be_overload(error):
-        for label in OVERLOAD_LABELS:
+        for label in OVERLOAD:
             error.add_error_label(label)
     return error
 

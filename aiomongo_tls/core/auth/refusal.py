@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from aiomongo_tls.core.error_labels import OVERLOAD
 from aiomongo_tls.errors import OperationFailure
 
 if TYPE_CHECKING:
@@ -16,7 +17,6 @@ second."""
 # HostUnreachable, HostNotFound, MaxTimeMSExpired, NetworkTimeout, ExceededTimeLimit, SocketException: the server could
 # not answer the question now. Anything else but a change of state is a verdict on the credential.
 _TRANSIENT_CODES = frozenset({6, 7, 50, 89, 262, 9001})
-_TRANSIENT_LABELS = ("RetryableError", "SystemOverloadedError")
 
 
 class LikelyCause(NamedTuple):
@@ -36,4 +36,4 @@ def verdict_in(error: NotPrimaryError | OperationFailure) -> OperationFailure | 
     """
     if not isinstance(error, OperationFailure) or error.code in _TRANSIENT_CODES:
         return None
-    return None if any(map(error.has_error_label, _TRANSIENT_LABELS)) else error
+    return None if any(map(error.has_error_label, OVERLOAD)) else error

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from aiomongo_tls.core.error_labels import RETRYABLE_WRITE
 from aiomongo_tls.core.reply import error_in, state_change_in, write_concern_error_in
-from aiomongo_tls.core.retry import RETRYABLE_WRITE, Failure, Retryability, deserves_label
+from aiomongo_tls.core.retry import Failure, Retryability, deserves_label
 from aiomongo_tls.core.server_type import ServerType
 from aiomongo_tls.errors import MongoError, NotPrimaryError, OperationFailure
 

@@ -1,6 +1,6 @@
 """Which failed attempts to open a connection may mean that the server has too much to do.
 
-Such an error carries two labels. The topology then leaves server and pool as they are, because clearing the pool would
+Such an error carries two labels (`core/error_labels`, `OVERLOAD`). The topology then leaves server and pool as they are, because clearing the pool would
 make more attempts, and the operation is tried again after a pause.
 
 | what failed                                        | may be overload                                |
@@ -19,9 +19,6 @@ Specification: connection monitoring and pooling, "Backpressure-enabled".
 from __future__ import annotations
 
 from aiomongo_tls.errors import ConnectionFailure, Phase, TLSError, TLSHandshakeTimeout
-
-OVERLOAD_LABELS = ("SystemOverloadedError", "RetryableError")
-"""What is put on an error that may mean overload."""
 
 _PHASES = frozenset({Phase.TCP, Phase.TLS, Phase.HELLO})
 # The peer, or something on the way, hung up without giving a reason.

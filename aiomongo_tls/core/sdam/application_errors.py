@@ -27,6 +27,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Any
 
+from aiomongo_tls.core.error_labels import SYSTEM_OVERLOADED
 from aiomongo_tls.core.reply import is_state_change, message_in
 from aiomongo_tls.core.sdam.server_description import ServerDescription, unknown
 from aiomongo_tls.core.sdam.topology_type import TopologyType
@@ -49,9 +50,6 @@ if TYPE_CHECKING:
 
     from aiomongo_tls.address import ServerAddress
     from aiomongo_tls.core.sdam.topology_description import TopologyDescription
-
-SYSTEM_OVERLOADED = "SystemOverloadedError"
-"""The label of errors that say that a server has too much to do, not that something is wrong with it."""
 
 
 class When(Enum):

@@ -18,9 +18,10 @@ from aiomongo_tls.client.executor import Executor
 from aiomongo_tls.client.timeout import timeout
 from aiomongo_tls.core.commands.batches import Batches
 from aiomongo_tls.core.commands.command import Command, Requirement
+from aiomongo_tls.core.error_labels import RETRYABLE_WRITE
 from aiomongo_tls.core.options.client_options import ClientOptions
 from aiomongo_tls.core.options.read_preference import ReadPreference
-from aiomongo_tls.core.retry import RETRYABLE_WRITE, Retryability
+from aiomongo_tls.core.retry import Retryability
 from aiomongo_tls.core.server_type import ServerType
 from aiomongo_tls.core.sessions import ImplicitSession
 from aiomongo_tls.deadline import NEVER

@@ -8,10 +8,12 @@ from typing import Any
 import pytest
 
 from aiomongo_tls.address import ServerAddress
+from aiomongo_tls.core.error_labels import NO_WRITES_PERFORMED as NOTHING_WRITTEN
+from aiomongo_tls.core.error_labels import OVERLOAD as OVERLOADED
+from aiomongo_tls.core.error_labels import RETRYABLE_WRITE
 from aiomongo_tls.core.retry import (
     NO_ATTEMPTS,
     RETRYABLE_READ_CODES,
-    RETRYABLE_WRITE,
     RETRYABLE_WRITE_CODES,
     Attempts,
     Failure,
@@ -47,8 +49,6 @@ from aiomongo_tls.errors import (
     WriteConcernError,
 )
 
-OVERLOADED = ("SystemOverloadedError", "RetryableError")
-NOTHING_WRITTEN = "NoWritesPerformed"
 READ, WRITE, READ_ONCE, WRITE_ONCE, COMMAND = (
     Retryability.READ,
     Retryability.WRITE,

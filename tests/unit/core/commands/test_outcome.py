@@ -10,7 +10,8 @@ from aiomongo_tls.address import ServerAddress
 from aiomongo_tls.core.auth.hello import StreamDescription
 from aiomongo_tls.core.commands.command import Command
 from aiomongo_tls.core.commands.outcome import error_of, failure_of, news_in
-from aiomongo_tls.core.retry import RETRYABLE_WRITE, Failure, Retryability
+from aiomongo_tls.core.error_labels import RETRYABLE_WRITE
+from aiomongo_tls.core.retry import Failure, Retryability
 from aiomongo_tls.core.server_type import ServerType
 from aiomongo_tls.errors import AutoReconnect, MongoError, NotPrimaryError, OperationFailure, WriteConcernError
 
