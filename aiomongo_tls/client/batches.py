@@ -243,7 +243,7 @@ class BatchCursor(ABC, Generic[DocumentType]):
 
     def _lose(self, error: BaseException, *, is_on_server: bool) -> None:
         # A copy has no traceback, whose frames would keep the cursor alive.
-        self._failure = copy(error) if isinstance(error, MongoError) else error
+        self._failure = copy(error) if isinstance(error, (MongoError, asyncio.CancelledError)) else error
         if self._pinned is not None and isinstance(error, ConnectionFailure):
             # Nothing leads to the cursor any more; its connection stays until it is closed.
             self._is_ended = True

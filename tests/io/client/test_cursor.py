@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import copy
 import gc
+import weakref
 from typing import Any
 
 import pytest
@@ -372,6 +373,25 @@ async def test_a_cancelled_get_more_ends_the_cursor(ten: Users, aiomongo_server:
         await cursor.next()
     await ten.find_one()
     await asyncio.to_thread(aiomongo_server.wait_for, "killCursors")
+
+
+async def test_a_cancelled_cursor_does_not_keep_itself_alive(ten: Users, aiomongo_server: MongoTestServer) -> None:
+    """What it remembers of the cancellation does not lead back to it: without its user it is gone at once."""
+    cursor = ten.find(batch_size=2)
+    await cursor.to_list(2)
+    aiomongo_server.on("getMore").stays_silent().once()
+    task = asyncio.create_task(cursor.next())
+    await asyncio.to_thread(aiomongo_server.wait_for, "getMore")
+    gone = weakref.ref(cursor)
+    gc.disable()
+    try:
+        task.cancel()
+        await asyncio.wait([task])
+        assert task.cancelled()
+        del cursor, task
+        assert gone() is None
+    finally:
+        gc.enable()
 
 
 async def test_a_find_that_fails_is_not_an_empty_one(ten: Users, aiomongo_server: MongoTestServer) -> None:
