@@ -36,7 +36,7 @@ from aiomongo_tls.client.late_reply import LateReply
 from aiomongo_tls.client.reaper import OpenCursor, Reaper
 from aiomongo_tls.client.timeout import block_deadline
 from aiomongo_tls.core.commands.command import Command
-from aiomongo_tls.core.commands.completion import Terms, complete
+from aiomongo_tls.core.commands.completion import complete
 from aiomongo_tls.core.commands.cursors import read_batch
 from aiomongo_tls.core.commands.decoding import DocumentsIn
 from aiomongo_tls.core.commands.outcome import error_of, failure_of, news_in
@@ -119,8 +119,7 @@ class Executor:
             max_adaptive_retries=options.max_adaptive_retries,
             overload_retargeting=options.enable_overload_retargeting,
         )
-        self._is_load_balanced = options.load_balanced
-        self._terms = Terms(retry_writes=options.retry_writes, is_load_balanced=options.load_balanced)
+        self._retry_writes = options.retry_writes
         self._read_preference = options.read_preference
         # Whether there may be something open, so that forgetting to close it is worth a warning.
         self._is_used = False
@@ -230,11 +229,11 @@ class Executor:
                         self._is_used = True
                         connection = await topology.check_out(deadline, command.read_preference, attempts.deprioritized)
                 body, sequences = complete(
-                    command, session, connection.description, attempts, self._terms, topology, loop.time()
+                    command, session, connection.description, attempts, self._retry_writes, topology, loop.time()
                 )
                 reply = await self._exchange(connection, command, body, sequences, session, deadline)
                 if reply.get("ok") == 1 and "writeConcernError" not in reply:
-                    if pins and self._is_load_balanced:
+                    if pins and connection.service_id is not None:
                         self._pin(connection, reply)
                     return reply, connection
                 answered = connection
@@ -341,7 +340,7 @@ class Executor:
     def _broken_off(self, connection: Connection, command: Command, session: ImplicitSession) -> None:
         """Sees to it that what a request leaves behind is used again when its late reply has come."""
         in_cursor = command.documents_in is DocumentsIn.CURSOR
-        if not connection.is_usable or (self._is_load_balanced and in_cursor):
+        if not connection.is_usable or (connection.service_id is not None and in_cursor):
             # Behind a load balancer only this connection leads to the cursor: it cannot be used for anything else.
             session.mark_dirty()
             return
@@ -377,10 +376,13 @@ class Executor:
         Args:
             preference: the read preference that it inherits.
         """
-        if preference == ReadPreference.PRIMARY or self._is_load_balanced:
+        if preference == ReadPreference.PRIMARY:
             return preference
         if not self.description.has_known_servers:
             await self.open()
+        if self.description.topology_type is TopologyType.LOAD_BALANCED:
+            # Of its services no version is known beforehand.
+            return preference
         return output_preference(preference, self.description.common_wire_version)
 
     # Cursors
@@ -479,7 +481,7 @@ class Executor:
                 session = ImplicitSession(self.sessions)
                 now = asyncio.get_running_loop().time()
                 body, _ = complete(
-                    command, session, connection.description, NO_ATTEMPTS, self._terms, self._topology, now
+                    command, session, connection.description, NO_ATTEMPTS, self._retry_writes, self._topology, now
                 )
                 await self._exchange(connection, command, body, (), session, deadline)
         finally:

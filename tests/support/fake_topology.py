@@ -260,5 +260,10 @@ def sharded(*answers: Answer, addresses: Sequence[ServerAddress] = (FAKE,), **he
 
 def load_balanced(*answers: Answer, **hello: Any) -> FakeTopology:
     """Services behind a load balancer."""
-    hello = {"server_type": ServerType.MONGOS, "logical_session_timeout_minutes": None, **hello}
+    hello = {
+        "server_type": ServerType.MONGOS,
+        "logical_session_timeout_minutes": None,
+        "service_id": bson.ObjectId(),
+        **hello,
+    }
     return FakeTopology(*answers, topology_type=TopologyType.LOAD_BALANCED, **hello)

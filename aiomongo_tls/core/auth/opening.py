@@ -65,6 +65,9 @@ def opening(
             "Driver attempted to initialize in load balancing mode, but the server does not support this mode."
             f" ({facts.host} sent no serviceId; is there a load balancer in front of MongoDB 5.0 or newer?)"
         )
+    if not load_balanced and description.service_id is not None:
+        # It was not asked for. A service is what tells of a load balancer from here on.
+        description = replace(description, service_id=None)
     # An arbiter has no users.
     if authentication is not None and description.server_type is not ServerType.RS_ARBITER:
         yield from authentication.converse(description)

@@ -9,7 +9,6 @@ Transaction IDs"; server-selection, "Passing read preference to mongos and load 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 import bson
@@ -40,25 +39,12 @@ class Topology(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Terms:
-    """What the client's options say about every command.
-
-    Args:
-        retry_writes: `retryWrites`.
-        is_load_balanced: `loadBalanced`.
-    """
-
-    retry_writes: bool
-    is_load_balanced: bool
-
-
 def complete(
     command: Command,
     session: ImplicitSession,
     description: StreamDescription | None,
     attempts: Attempts,
-    terms: Terms,
+    retry_writes: bool,
     topology: Topology,
     now: float,
 ) -> tuple[bytes, Sequence[DocumentSequence]]:
@@ -71,7 +57,7 @@ def complete(
         session: the session, from which an id is taken if the server has sessions.
         description: what the connection's hello told.
         attempts: the attempts before, of which this one is a repetition.
-        terms: what the client's options say.
+        retry_writes: `retryWrites`.
         topology: what the deployment is.
         now: the time in seconds.
 
@@ -86,8 +72,9 @@ def complete(
     document = command.document
     server_type = description.server_type
     # Behind a load balancer there are always sessions, and none of them grows old.
-    minutes = None if terms.is_load_balanced else description.logical_session_timeout_minutes
-    has_session = (minutes is not None or terms.is_load_balanced) and command.acknowledged and command.in_session
+    is_load_balanced = description.service_id is not None
+    minutes = None if is_load_balanced else description.logical_session_timeout_minutes
+    has_session = (minutes is not None or is_load_balanced) and command.acknowledged and command.in_session
     if has_session:
         document["lsid"] = session.lsid(now, minutes)
     if command.read_preference is not None and server_type is not ServerType.STANDALONE:
@@ -100,7 +87,7 @@ def complete(
     elif attempts.count:
         document.pop("$readPreference", None)
     document["$db"] = command.database
-    if command.retryability is Retryability.WRITE and terms.retry_writes:
+    if command.retryability is Retryability.WRITE and retry_writes:
         if not has_session or server_type is ServerType.STANDALONE:
             if "txnNumber" in document:
                 _leave_number_out(document, attempts)

@@ -1,7 +1,7 @@
 """Which failed attempts to open a connection may mean that the server has too much to do.
 
-Such an error carries two labels (`core/error_labels`, `OVERLOAD`). The topology then leaves server and pool as they are, because clearing the pool would
-make more attempts, and the operation is tried again after a pause.
+Such an error carries two labels (`OVERLOAD` of `core/error_labels`). The topology then leaves server and pool as they
+are, because clearing the pool would make more attempts, and the operation is tried again after a pause.
 
 | what failed                                        | may be overload                                |
 |----------------------------------------------------|------------------------------------------------|

@@ -26,8 +26,7 @@ Cursor = BatchCursor[dict[str, Any]]
 
 def executor(topology: FakeTopology) -> Executor:
     numbers = count(1)
-    options = ClientOptions(load_balanced=True)
-    return Executor(options, topology, lambda: next(numbers).to_bytes(16, "big"), chance=lambda: 0.0)  # type: ignore[arg-type]
+    return Executor(ClientOptions(), topology, lambda: next(numbers).to_bytes(16, "big"), chance=lambda: 0.0)  # type: ignore[arg-type]
 
 
 def batch(name: str, cursor_id: int, *numbers: int) -> dict[str, Any]:
@@ -73,9 +72,7 @@ async def test_a_single_batch_needs_none() -> None:
 async def test_elsewhere_nothing_is_pinned() -> None:
     """Later commands go to the server, over any connection."""
     topology = replica_set(batch("firstBatch", 7, 1), batch("nextBatch", 0))
-    client = executor(topology)
-    client._is_load_balanced = False
-    cursor = await opened(client)
+    cursor = await opened(executor(topology))
     assert topology.out == 0
     await cursor.to_list()
     assert len(topology.connections) == 2

@@ -12,7 +12,7 @@ from bson.codec_options import DEFAULT_CODEC_OPTIONS
 from aiomongo_tls.core.auth.hello import StreamDescription
 from aiomongo_tls.core.commands.batches import Batches
 from aiomongo_tls.core.commands.command import Command, Requirement
-from aiomongo_tls.core.commands.completion import Terms, complete
+from aiomongo_tls.core.commands.completion import complete
 from aiomongo_tls.core.options.read_preference import ReadPreference
 from aiomongo_tls.core.retry import NO_ATTEMPTS, Attempts, Retryability
 from aiomongo_tls.core.sdam.topology_description import TopologyDescription, TopologyType
@@ -59,13 +59,11 @@ def completed(
     attempts: Attempts = NO_ATTEMPTS,
     *,
     retry_writes: bool = True,
-    is_load_balanced: bool = False,
     topology_type: TopologyType = TopologyType.REPLICA_SET_WITH_PRIMARY,
     **changed: Any,
 ) -> dict[str, Any]:
-    terms = Terms(retry_writes=retry_writes, is_load_balanced=is_load_balanced)
     deployment = Deployment(topology_type)
-    body, sequences = complete(command, session, hello(**changed), attempts, terms, deployment, 0.0)
+    body, sequences = complete(command, session, hello(**changed), attempts, retry_writes, deployment, 0.0)
     document = bson.decode(body)
     for sequence in sequences:
         document[sequence.identifier] = [bson.decode(data) for data in sequence.documents]
@@ -125,7 +123,11 @@ def test_a_retry_needs_a_server_with_retryable_writes(session: ImplicitSession) 
 def test_sessions_behind_a_load_balancer(session: ImplicitSession) -> None:
     """Always; hello says nothing of them."""
     document = completed(
-        write(), session, is_load_balanced=True, server_type=ServerType.MONGOS, logical_session_timeout_minutes=None
+        write(),
+        session,
+        service_id=bson.ObjectId(),
+        server_type=ServerType.MONGOS,
+        logical_session_timeout_minutes=None,
     )
     assert {"lsid", "txnNumber"} <= set(document)
 
