@@ -433,7 +433,7 @@ class Topology:
             ) from exc
 
     def _is_final(self, error: MongoError, only: ServerAddress | None = None) -> bool:
-        """Whether no other try can help against what the chosen server's pool has raised; `only` is all that will do."""
+        """Whether no other try can help against what a server's pool has raised; `only` that server will do."""
         if isinstance(error, PoolClosedError):
             # The server has left the deployment; others may be there.
             return self._is_closed

@@ -57,7 +57,9 @@ class Events(_Listener):  # type: ignore[misc]
                 self._changed.clear()
                 await self._changed.wait()
 
-    async def occurs(self, kind: type[Any], count: int = 1, where: Callable[[Any], object] = lambda event: True) -> None:
+    async def occurs(
+        self, kind: type[Any], count: int = 1, where: Callable[[Any], object] = lambda event: True
+    ) -> None:
         """Wait until there are so many events of a class, from the beginning of the list."""
         await self.until(lambda: len(self.of(kind, where=where)) >= count)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ from aiomongo_tls import (
     ServerCertificateError,
     ServerDescriptionChangedEvent,
 )
-from aiomongo_tls.testing import CertKit, MongoTestServer, ReplicaSet, ShardedCluster
+from aiomongo_tls.testing import CertKit, MongoTestServer, RecordedCommand, ReplicaSet, ShardedCluster
 
 Break = Callable[[ReplicaSet, MongoTestServer], object]
 
@@ -131,15 +132,16 @@ async def test_an_operation_on_a_member_that_falls_silent(members: ReplicaSet) -
         await events.until(lambda: len(client.topology_description.known_servers) == 3)
         asked: list[MongoTestServer] = []
 
-        def is_first(server: MongoTestServer) -> bool:
+        def is_first(server: MongoTestServer, _: RecordedCommand) -> bool:
             asked.append(server)
             return len(asked) == 1
 
         for server in members.secondaries:
-            server.on("find", where=lambda _, server=server: is_first(server)).stays_silent()
+            server.on("find", where=partial(is_first, server)).stays_silent()
         reading = asyncio.create_task(client.app.users.find_one())
-        while not asked:
-            await asyncio.sleep(0.001)
+        async with asyncio.timeout(5):
+            while not asked:  # noqa: ASYNC110
+                await asyncio.sleep(0.001)
         silent = asked[0]
         await asyncio.to_thread(members.partition, silent)
         async with asyncio.timeout(10):

@@ -275,7 +275,7 @@ async def test_monitors_sleep_at_least_half_a_second_between_checks() -> None:
 
 
 async def test_connection_pool_management() -> None:
-    """A pool is ready after its server was found, cleared when a check fails, and ready again after one that does not."""
+    """A pool is ready after its server was found, cleared when a check fails, and ready again afterwards."""
     events = Events()
     name = "SDAMPoolManagementTest"
     with MongoTestServer(tls="off") as server:

@@ -49,16 +49,19 @@ async def created(client: AsyncClient[Any], events: Events, count: int) -> list[
 def test_1_pool_options_are_the_client_s(name: str) -> None:
     """Databases and collections take none."""
     client = AsyncClient[Any]("nowhere.invalid", **{name: POOL_OPTIONS[name]})
-    for make in (client.get_database, client.app.with_options, client.app.get_collection):
+    makers: list[Any] = [client.get_database, client.app.with_options, client.app.get_collection]
+    for make in makers:
         with pytest.raises(TypeError, match=name):
-            make("other", **{name: 1})  # type: ignore[operator]
+            make("other", **{name: 1})
 
 
 async def test_2_pool_options_are_the_same_for_all_pools() -> None:
     """Of three members, two of which were found by the third."""
     events = Events()
     with ReplicaSet(members=3, tls="off") as members:
-        client = AsyncClient[Any](members.servers[0].uri(directConnection=None), event_listeners=[events], **POOL_OPTIONS)
+        client = AsyncClient[Any](
+            members.servers[0].uri(directConnection=None), event_listeners=[events], **POOL_OPTIONS
+        )
         pools = await created(client, events, 3)
         assert {pool.address for pool in pools} == {server.address for server in members.servers}
         assert all(pool.options == POOL_OPTIONS for pool in pools)
@@ -107,7 +110,12 @@ async def test_5_a_connection_that_cannot_be_set_up(password: str) -> None:
     failed = events.of(ConnectionCheckOutFailedEvent)
     assert failed
     assert {event.reason for event in failed} == {ConnectionCheckOutFailedReason.CONN_ERROR}
-    kinds = (ConnectionCheckOutStartedEvent, ConnectionCreatedEvent, ConnectionReadyEvent, ConnectionCheckOutFailedEvent)
+    kinds = (
+        ConnectionCheckOutStartedEvent,
+        ConnectionCreatedEvent,
+        ConnectionReadyEvent,
+        ConnectionCheckOutFailedEvent,
+    )
     assert [type(event) for event in events.of(*kinds)][:3] == [
         ConnectionCheckOutStartedEvent,
         ConnectionCreatedEvent,

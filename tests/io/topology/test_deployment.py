@@ -173,7 +173,7 @@ async def test_a_broken_member_costs_nothing(topologies: Any, contexts: Contexts
 
 
 async def test_a_member_that_turns_out_to_be_broken(topologies: Any, contexts: Contexts) -> None:
-    """Its pool meets a wrong certificate before its monitor does: the operation goes elsewhere, if elsewhere will do."""
+    """Its pool meets a wrong certificate before its monitor does: the operation goes elsewhere."""
     async with replica_set(2, contexts=[contexts.server()] * 2) as members:
         topology = topologies(*members.addresses, tls=contexts.options())
         await topology.open()

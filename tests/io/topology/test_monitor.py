@@ -259,6 +259,18 @@ async def test_a_connection_that_is_lost_between_two_checks_is_a_reason_to_look(
 
 
 @on_a_clock_that_jumps
+async def test_a_connection_that_is_lost_soon_after_a_check_is_a_reason_to_look_at_once() -> None:
+    """It is no new one: the server may be gone, and operations have no half second."""
+    async with mongo_peer() as peer, watching(peer, frequency=2.0) as watched:
+        await watched.finds(3)
+        lost_at = asyncio.get_running_loop().time()
+        peer.sessions[0].transport.abort()  # type: ignore[union-attr]
+        await watched.finds(4)
+        assert watched.heartbeats.times(ServerHeartbeatStartedEvent)[3] - lost_at < 0.3
+        assert len(peer.sessions) == 2
+
+
+@on_a_clock_that_jumps
 async def test_whoever_waits_gets_a_check_each_half_second() -> None:
     """Requested checks come at once, but two of them are half a second apart."""
     async with mongo_peer() as peer:
