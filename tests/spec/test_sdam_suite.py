@@ -9,6 +9,7 @@ from bson import ObjectId, json_util
 from descriptions import at
 
 from aiomongo_tls.address import ServerAddress
+from aiomongo_tls.core.error_labels import OVERLOAD
 from aiomongo_tls.core.events.topology_events import (
     ServerClosedEvent,
     ServerDescriptionChangedEvent,
@@ -16,7 +17,6 @@ from aiomongo_tls.core.events.topology_events import (
     TopologyDescriptionChangedEvent,
     TopologyOpenedEvent,
 )
-from aiomongo_tls.core.error_labels import OVERLOAD
 from aiomongo_tls.core.pool.overload import may_be_overload
 from aiomongo_tls.core.reply import raise_for_write
 from aiomongo_tls.core.sdam.application_errors import When, effect_of
