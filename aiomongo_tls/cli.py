@@ -11,17 +11,18 @@ import asyncio
 import math
 import os
 import platform
+import re
 import shlex
 import signal
 import ssl
 import sys
 import tempfile
 import threading
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from time import perf_counter
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, NoReturn, TextIO
 
 from aiomongo_tls.client.client import AsyncClient
 from aiomongo_tls.doctor.examination import TIMEOUT, diagnose
@@ -62,8 +63,15 @@ def main(argv: Sequence[str] | None = None, out: TextIO | None = None) -> int:
         return 130
 
 
+class _Parser(argparse.ArgumentParser):
+    """Quotes what it does not understand, but no password: a URI may stand in any wrong place."""
+
+    def error(self, message: str) -> NoReturn:
+        super().error(re.sub(r"://.*@", "://<hidden>@", message, flags=re.DOTALL))
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="aiomongo-tls", description="An asyncio-native MongoDB client for people whose identity is a certificate."
     )
     parser.add_argument("--version", action="version", version=f"aiomongo-tls {__version__}")
@@ -148,10 +156,10 @@ def _set_up_doctor(doctor: argparse.ArgumentParser) -> None:
 
 
 def _seconds(text: str) -> float:
-    seconds = float(text)
-    if not 0 < seconds < math.inf:
-        raise argparse.ArgumentTypeError(f"has to be more than 0 seconds: {text}")
-    return seconds
+    with suppress(ValueError):
+        if 0 < (seconds := float(text)) < math.inf:
+            return seconds
+    raise argparse.ArgumentTypeError("has to be a number of seconds, more than 0")
 
 
 def _doctor(arguments: argparse.Namespace, page: _Page) -> int:

@@ -51,6 +51,10 @@ _MOUNTS = {
         "mount the directory that it is in, if it is to be renewed",
     ),
 }
+_EMPTY_CA = (
+    "put the certificate of the server's authority into it; cert-manager leaves ca.crt empty where a public authority "
+    "issues, and then tlsCAFile is to be left out"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,7 +137,10 @@ class _Reading:
         try:
             material = load_material(part)
         except ConfigurationError as exc:
-            self._add_once(finding_of(exc, Check.FILES))
+            finding = finding_of(exc, Check.FILES)
+            if part.ca_file is not None and finding.reason == "file-empty":
+                finding = replace(finding, fix=_EMPTY_CA)
+            self._add_once(finding)
             return
         try:
             self._judge(part, material)
@@ -186,7 +193,7 @@ class _Reading:
         return ", ".join(said) or "no files; the trust store above counts"
 
     def _add_once(self, finding: Finding) -> None:
-        if finding not in self._findings:
+        if all((finding.reason, finding.title) != (other.reason, other.title) for other in self._findings):
             self._findings.append(finding)
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from aiomongo_tls.core.hello_fields import optional_seconds
 from aiomongo_tls.core.server_type import ServerType
+from aiomongo_tls.core.uri.value_kinds import ascii_domain
 from aiomongo_tls.doctor.certificates import (
     CertificateContents,
     chain_findings,
@@ -122,6 +123,9 @@ def is_for(details: CertificateDetails, name: str) -> bool:
         details: the certificate.
         name: a host name or IP address.
     """
+    if not _is_ip(name):
+        # As OpenSSL has it: umlauts as xn--, no dot at the end.
+        name = ascii_domain(name.removesuffix(".")) or name
     name = name.lower()
     _, _, domain = name.partition(".")
     accepted = {name} if _is_ip(name) or not domain else {name, f"*.{domain}"}
