@@ -17,7 +17,8 @@ sockets, certifi; `cryptography` only inside the functions that need it.
 - `context` builds the SSLContext and shares it by `fingerprint`. Both it and `material` block (files, 20-40 ms for a
   public bundle): callers run them in a thread.
 - `engine` is TLS between two buffers, for client and server, without I/O and without a clock. Its head tells how
-  OpenSSL behaves there.
+  OpenSSL behaves there. `tickets` keeps what lets a second connection to a host leave out the certificates, and says to
+  whom and for how long; they live and die with the TLSSetup.
 - `explain` turns what OpenSSL raised into an error with expected, presented and hint; the knowledge is in the
   tables of `verdicts`.
 - Revocation comes in two kinds. `crl`: lists in a file, which OpenSSL looks at in the handshake; how far they reach.

@@ -24,17 +24,21 @@ What is switched on, and what is not:
 
 from __future__ import annotations
 
+import math
 import ssl
 import threading
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
 
 from aiomongo_tls.core.options.tls_identity import TLSIdentity
+from aiomongo_tls.errors import ConfigurationError
+from aiomongo_tls.tls.certificate import CertificateDetails
 from aiomongo_tls.tls.crl import reaches_a_root
 from aiomongo_tls.tls.fingerprint import fingerprint
 from aiomongo_tls.tls.material import TLSMaterial, load_material
 from aiomongo_tls.tls.secret_file import secret_file
+from aiomongo_tls.tls.tickets import Tickets
 from aiomongo_tls.tls.trust import Trust
 
 if TYPE_CHECKING:
@@ -50,17 +54,20 @@ class TLSSetup:
         fingerprint: stands for everything that makes two contexts differ.
         material: the content that went into it, but for the private key and its password.
         options: the options that led to it; a TLSIdentity in them has lost its password, and its key if it held one.
+        tickets: sessions to be resumed, shared with whoever has the same fingerprint; they end with the last of them.
     """
 
     context: ssl.SSLContext
     fingerprint: str
     material: TLSMaterial
     options: TLSOptions
+    tickets: Tickets = field(default_factory=Tickets, compare=False, repr=False)
 
 
 # Weak: a context lives as long as anybody uses it. Building holds the lock, so that twenty clients that start together
 # build one context; whoever needs another one waits meanwhile, some milliseconds in a thread.
 _contexts: WeakValueDictionary[str, ssl.SSLContext] = WeakValueDictionary()
+_tickets: WeakValueDictionary[str, Tickets] = WeakValueDictionary()
 _lock = threading.Lock()
 
 
@@ -77,11 +84,17 @@ def shared_context(options: TLSOptions) -> TLSSetup:
         context = _contexts.get(key)
         if context is None:
             context = _contexts[key] = build_context(material, options)
+        tickets = _tickets.get(key)
+        if tickets is None:
+            tickets = _tickets[key] = Tickets(_end_of_own(material))
+    if options.ssl_context is not None:
+        # It may have been given another certificate: nobody can see that, and loading it again is how a user says so.
+        tickets.clear()
     # From here on OpenSSL alone holds the private key.
     public = replace(material, key=None, password=None)
     if isinstance(options.identity, TLSIdentity):
         options = replace(options, identity=options.identity.public())
-    return TLSSetup(context=context, fingerprint=key, material=public, options=options)
+    return TLSSetup(context=context, fingerprint=key, material=public, options=options, tickets=tickets)
 
 
 def build_context(material: TLSMaterial, options: TLSOptions) -> ssl.SSLContext:
@@ -110,6 +123,14 @@ def build_context(material: TLSMaterial, options: TLSOptions) -> ssl.SSLContext:
             # Always a password: without one OpenSSL would ask on the terminal.
             context.load_cert_chain(chain, key, password)
     return context
+
+
+def _end_of_own(material: TLSMaterial) -> float:
+    """When our own certificate ends; infinity where there is none, or nobody to read it."""
+    try:
+        return CertificateDetails.from_der(material.leaf_der).not_after.timestamp() if material.leaf_der else math.inf
+    except (ConfigurationError, ValueError):
+        return math.inf
 
 
 def _add_trust(context: ssl.SSLContext, material: TLSMaterial) -> None:

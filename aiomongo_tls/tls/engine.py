@@ -25,7 +25,8 @@ How OpenSSL is driven here, and what can go wrong
    there is, and a read of `_RECORD` always takes a whole record. So once that buffer is empty there is nothing left to
    decrypt, and the call that would only raise SSLWantReadError (which costs more than decrypting a small record) is
    left out.
-6. *Reading `SSLObject.session` leaks* about 7 KB on several CPython releases (cpython#116810). Nothing here does.
+6. *Reading `SSLObject.session` leaks* about 7 KB on several CPython releases (cpython#116810). `read_session()` is the
+   only thing that does it, and `tickets.py` says when.
 7. *The end comes in two kinds*: close_notify, or a plain end of the stream, which is what many servers do. Inside the
    handshake the second is an error. Afterwards both are state CLOSED: whether a message was cut short is known by
    the layer that knows messages. Our own close_notify is queued and the peer's is never waited for.
@@ -161,12 +162,24 @@ class TLSEngine:
             self._info = TLSInfo(
                 version=self._ssl.version() or "",
                 cipher=cipher[0] if cipher else "",
-                resumed=bool(self._ssl.session_reused),
+                resumed=self.resumed,
                 peer_certificate=self._ssl.getpeercert() or None,
                 peer_der=self._ssl.getpeercert(binary_form=True),
                 server_hostname=self.server_hostname,
             )
         return self._info
+
+    @property
+    def resumed(self) -> bool:
+        """Whether the server took the session it was offered; False until the handshake is done."""
+        return self.handshake_done and bool(self._ssl.session_reused)
+
+    def read_session(self) -> ssl.SSLSession | None:
+        """The session as it is now; with TLS 1.3 there is nothing to resume in it before the server has sent something.
+
+        Each call may leak; see fact 6.
+        """
+        return self._ssl.session
 
     def unverified_peer(self) -> tuple[dict[str, Any], bytes] | None:
         """What the peer's certificate says although it was not accepted, for explanations only, and its DER.
