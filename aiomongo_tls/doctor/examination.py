@@ -204,6 +204,7 @@ class Examination:
             connect_timeout=options.connect_timeout,
             database=options.database,
             load_balanced=options.load_balanced,
+            resumes=False,
         )
         means = Means(
             establisher=establisher, own=files.own, lookup=self._world.lookup, deadline=self._deadline, now=_utc_now

@@ -12,6 +12,9 @@ program, the name of the user and, with SCRAM, a nonce; no password and nothing 
 cost each connection a packet, and TLS 1.3 the alerts that only a joint write brings home. To ask after it costs
 nothing: the time of a round trip is measured, and a refusal of our own certificate is told as that.
 
+A TLS session of an earlier connection to the same server is offered to be resumed, by pools and monitors alike; when
+the reply to hello has come the session is read, if `tls/tickets.py` wants it. Before that reply TLS 1.3 has none.
+
 A server without TLS hangs up on a TLS handshake without a word, and so does a load balancer whose server is just being
 restarted. The one is a mistake to be reported at once, the other mends itself. So a second connection asks, without
 TLS: a bare hello, which tells nobody anything. If MongoDB answers it, that is the mistake; the answer itself is
@@ -23,6 +26,7 @@ from __future__ import annotations
 import asyncio
 import math
 import secrets
+import time
 from base64 import b64encode
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -32,7 +36,7 @@ from aiomongo_tls.core.auth.conversation import CommandDocument, Computation, de
 from aiomongo_tls.core.auth.facts import ConnectionFacts
 from aiomongo_tls.core.auth.opening import opening, reauthentication
 from aiomongo_tls.deadline import Deadline
-from aiomongo_tls.errors import MongoError, Phase, ProtocolError, TLSProtocolError
+from aiomongo_tls.errors import MongoError, Phase, ProtocolError, TLSError, TLSProtocolError
 from aiomongo_tls.net.computations import Computations
 from aiomongo_tls.net.connection import Connection
 from aiomongo_tls.net.identity import Identity
@@ -46,6 +50,7 @@ if TYPE_CHECKING:
     from aiomongo_tls.core.options.credential import MongoCredential
     from aiomongo_tls.net.dns import Resolver
     from aiomongo_tls.tls.engine import TLSEngine
+    from aiomongo_tls.tls.tickets import Resumption
 
 T = TypeVar("T")
 
@@ -69,8 +74,10 @@ class Establisher:
         database: a database that the user will want to work with, for advice.
         load_balanced: whether a load balancer is at the other end.
         monitors: whether the connections only ask the server what it is; they authenticate as nobody.
+        resumes: whether TLS sessions are resumed; an examination looks at certificates each time.
         computations: does the slow work of authentication, and remembers its results.
         new_nonce: makes the nonces of authentication.
+        clock: the present moment, in seconds since the epoch.
     """
 
     address: ServerAddress
@@ -82,8 +89,10 @@ class Establisher:
     database: str | None = None
     load_balanced: bool = False
     monitors: bool = False
+    resumes: bool = True
     computations: Computations = field(default_factory=Computations)
     new_nonce: Callable[[], str] = new_nonce
+    clock: Callable[[], float] = time.time
 
     async def establish(self, connection: Connection) -> None:
         """Open `connection`. Failing or cancelled, it leaves nothing open.
@@ -144,11 +153,28 @@ class Establisher:
         command = next(conversation)
         assert isinstance(command, CommandDocument), "a conversation begins with hello"  # noqa: S101
         first = connection.begin(command.encode())
+        resumption = self._resumption()
+        try:
+            body = await self._greet(connection, first, resumption, end)
+        except TLSError:
+            if resumption is not None:
+                resumption.failed(self.clock())
+            raise
+        answer = self._decoded(body)
+        description = await self._carry_on(connection, conversation, answer)
+        again = None if self.monitors or self.credential is None else self._authenticate_again
+        connection.opened(description, again)
+
+    async def _greet(
+        self, connection: Connection, first: bytes, resumption: Resumption | None, end: float | None
+    ) -> bytes:
+        """Open the stream, send hello and wait for the reply of a server that may be believed."""
         transport = await open_connection(
             self.address,
             receiver=connection,
             setup=self.identity.setup,
             server_hostname=self.identity.server_name(self.address),
+            session=resumption.session if resumption is not None else None,
             first=first,
             resolver=self.resolver,
             progress=connection.progress,
@@ -159,10 +185,17 @@ class Establisher:
         body = await connection.reply()
         connection.round_trip_time = loop.time() - sent_at
         await self._check_revocation(transport.engine, end)
-        answer = self._decoded(body)
-        description = await self._carry_on(connection, conversation, answer)
-        again = None if self.monitors or self.credential is None else self._authenticate_again
-        connection.opened(description, again)
+        if resumption is not None and transport.engine is not None:
+            resumption.succeeded(transport.engine, self.clock())
+        return body
+
+    def _resumption(self) -> Resumption | None:
+        setup = self.identity.setup
+        if setup is None or not self.resumes:
+            return None
+        return setup.tickets.resumption(
+            setup.context, self.address, self.identity.server_name(self.address), self.clock()
+        )
 
     async def _carry_on(self, connection: Connection, conversation: Conversation[T], answer: Any) -> T:
         """Work off a conversation that is waiting for `answer`; None if it has not begun."""

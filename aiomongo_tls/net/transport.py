@@ -478,6 +478,7 @@ async def open_connection(
     receiver: Receiver,
     setup: TLSSetup | None = None,
     server_hostname: str | None = None,
+    session: ssl.SSLSession | None = None,
     first: bytes = b"",
     resolver: Resolver | None = None,
     progress: Progress | None = None,
@@ -493,6 +494,7 @@ async def open_connection(
         setup: how to speak TLS; None for a stream without.
         server_hostname: the name for SNI and for the check of the certificate, by default the host of `address`, and
             `localhost` for a unix domain socket.
+        session: a TLS session of the same context and server to resume.
         first: bytes to send first. They leave with the last message of the TLS handshake.
         resolver: what looks the host name up.
         progress: is told how far this has come.
@@ -510,7 +512,8 @@ async def open_connection(
     engine: TLSEngine | None = None
     if setup is not None:
         try:
-            engine = TLSEngine(setup.context, server_hostname=server_hostname or _server_name(address))
+            server_hostname = server_hostname or _server_name(address)
+            engine = TLSEngine(setup.context, server_hostname=server_hostname, session=session)
         except ValueError as exc:
             raise ConfigurationError(f"{address}: the host cannot be a server name in TLS: {exc}") from exc
 
