@@ -15,7 +15,6 @@ from random import random
 from typing import TYPE_CHECKING
 
 from aiomongo_tls.core.error_labels import OVERLOAD
-from aiomongo_tls.core.error_labels import OVERLOAD
 from aiomongo_tls.core.events.pool_events import ConnectionClosedReason
 from aiomongo_tls.core.events.publisher import NOBODY
 from aiomongo_tls.core.pool.actions import Abandon, Action, Close, Grant, Open
