@@ -124,6 +124,9 @@ class MongoError(Exception):
 
     def __copy__(self) -> MongoError:
         twin = _rebuild(type(self), self.args, self.__dict__)
+        if hasattr(self, "__notes__"):
+            # Each its own: what is noted on one is not said of the other.
+            twin.__notes__ = list(self.__notes__)
         twin.__cause__ = self.__cause__
         return twin
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextvars import Context
 
 
 class Keeper:
@@ -11,12 +12,12 @@ class Keeper:
 
     Args:
         look: does what is due; called without arguments.
-        call_at: the loop's `call_at`.
+        call_at: the loop's `call_at`. It is given a context of ours: the timer may stand for hours, and must not keep
+            what the operation that set it had in its context variables, nor have listeners called among those.
     """
 
-    def __init__(
-        self, look: Callable[[], None], *, call_at: Callable[[float, Callable[[], None]], asyncio.Handle]
-    ) -> None:
+    def __init__(self, look: Callable[[], None], *, call_at: Callable[..., asyncio.Handle]) -> None:
+        self._context = Context()
         self._look = look
         self._call_at = call_at
         self._timer: asyncio.Handle | None = None
@@ -33,7 +34,7 @@ class Keeper:
                 return
             self._timer.cancel()
         self._at = at
-        self._timer = self._call_at(at, self._fire)
+        self._timer = self._call_at(at, self._fire, context=self._context)
 
     def stop(self) -> None:
         """Look no more."""

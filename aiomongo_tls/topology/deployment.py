@@ -101,7 +101,6 @@ class Deployment:
         self._servers: dict[ServerAddress, Server] = {}
         # Servers that do not belong to it any more, until their last task has ended and their last socket is closed.
         self._leaving: list[Server] = []
-        # Why servers do not belong to it that were taken for members.
         self._refusals: dict[ServerAddress, Exception] = {}
         # The servers that an operation may go to, by its read preference; begun anew with each description.
         self._choices: dict[ReadPreference | None, list[ServerDescription]] = {}
@@ -113,6 +112,11 @@ class Deployment:
 
     def __repr__(self) -> str:
         return f"<Deployment {self.description}>"
+
+    @property
+    def refusals(self) -> Mapping[ServerAddress, Exception]:
+        """Why servers do not belong to it that were taken for members."""
+        return self._refusals
 
     @property
     def servers(self) -> Mapping[ServerAddress, Server]:
@@ -204,6 +208,7 @@ class Deployment:
             server.retire()
         for address in description.servers:
             if address not in self._servers:
+                self._refusals.pop(address, None)
                 self._servers[address] = self._make_server(address)
 
     def _settle(self) -> None:
@@ -299,6 +304,13 @@ class Deployment:
         )
         return in_latency_window(suitable, self.options.monitoring.local_threshold)
 
+    def is_passed_over(self, preference: ReadPreference | None) -> bool:
+        """Whether there are servers that would do, but `server_selector` chooses none of them."""
+        if self.options.server_selector is None or self._candidates(preference):
+            return False
+        heartbeat_frequency = self.options.monitoring.heartbeat_frequency
+        return bool(suitable_servers(self.description, preference, heartbeat_frequency=heartbeat_frequency))
+
     def _operation_count(self, address: ServerAddress) -> int:
         return self._servers[address].pool.operation_count
 
@@ -344,7 +356,7 @@ class Deployment:
         """Say in the log what is waited for, once per server until it was there again. Plain."""
         for address, server in self._servers.items():
             known = self.description.servers[address]
-            if server.has_warned or known.is_data_bearing:
+            if server.has_warned or known.is_server_type_known:
                 continue
             server.has_warned = True
             log.warning(

@@ -94,7 +94,8 @@ class RTTMonitor:
         while True:
             # The monitor has just measured; the first turn is ours after an interval.
             await asyncio.sleep(self._pinging.frequency)
-            with suppress(MongoError):
+            # Whatever it is: the next measurement is another chance.
+            with suppress(Exception):
                 self._times.add(await self._measure())
 
     async def _measure(self) -> float:

@@ -85,7 +85,10 @@ class Search:
     def _wanted(self) -> str:
         if self.only is not None:
             return str(self.only)
-        return "a server that takes writes" if self.preference is None else f"a server for {self.preference.name}"
+        if self.preference is None:
+            return "a server that takes writes"
+        is_plain = self.preference.document.keys() <= {"mode", "hedge"}
+        return f"a server for {self.preference.name if is_plain else self.preference!r}"
 
     def _time_is_up(self, deployment: Deployment) -> Exception:
         faults = deployment.faults()
@@ -111,10 +114,13 @@ class Search:
 
     def _last_seen(self, deployment: Deployment, faults: dict[ServerAddress, Exception]) -> str:
         servers = deployment.description.servers
-        if len(servers) == 1 and faults:
+        if len(servers) == 1 and faults and not deployment.refusals:
             return f"last fault: {next(iter(faults.values()))}"
-        seen = "; ".join(
+        seen = [
             f"{address} is {server.server_type_name}" + (f" ({faults[address]})" if address in faults else "")
             for address, server in servers.items()
-        )
-        return f"the topology is {deployment.description.topology_type_name}: {seen or 'no servers'}"
+        ]
+        seen += [str(refusal) for address, refusal in deployment.refusals.items() if address not in servers]
+        if self.only is None and deployment.is_passed_over(self.preference):
+            seen.append("server_selector has chosen none of them")
+        return f"the topology is {deployment.description.topology_type_name}: {'; '.join(seen) or 'no servers'}"

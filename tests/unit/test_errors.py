@@ -51,6 +51,15 @@ def test_a_copy_says_the_same(error: MongoError) -> None:
     assert copy.copy(error).__cause__ is error.__cause__
 
 
+def test_what_is_noted_on_a_copy_is_not_said_of_the_original() -> None:
+    """What was noted before is on both."""
+    error = ConnectionFailure("lost")
+    error.add_note("before")
+    twin = copy.copy(error)
+    twin.add_note("after")
+    assert (error.__notes__, twin.__notes__) == (["before"], ["before", "after"])
+
+
 @pytest.mark.parametrize(
     ("name", "builtin"),
     [

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
+from contextvars import Context, ContextVar
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -28,7 +30,7 @@ class Clock:
     now: float = 0.0
     timers: list[Timer] = field(default_factory=list)
 
-    def call_at(self, at: float, call: Callable[[], None]) -> Any:
+    def call_at(self, at: float, call: Callable[[], None], *, context: Context) -> Any:
         self.timers.append(Timer(at, call))
         return self.timers[-1]
 
@@ -61,6 +63,17 @@ def test_the_earliest_look_counts() -> None:
     clock.fire()
     assert looks == [5]
     assert clock.due == []
+
+
+async def test_a_look_is_nobodys_business() -> None:
+    """The timer does not keep the context of the operation that set it, and does not look in it."""
+    whose = ContextVar("whose", default="nobody's")
+    loop = asyncio.get_running_loop()
+    looked = loop.create_future()
+    keeper = Keeper(lambda: looked.set_result(whose.get()), call_at=loop.call_at)
+    whose.set("a request's")
+    keeper.look_at(loop.time())
+    assert await looked == "nobody's"
 
 
 def test_a_stopped_keeper_looks_no_more() -> None:
