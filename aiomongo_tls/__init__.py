@@ -133,6 +133,7 @@ if TYPE_CHECKING:
         WriteError,
         WTimeoutError,
     )
+    from aiomongo_tls.tls.status import ServerTLSStatus, TLSStatus
     from aiomongo_tls.version import __version__
 
 __all__ = [
@@ -227,6 +228,7 @@ __all__ = [
     "ServerListener",
     "ServerOpeningEvent",
     "ServerSelectionTimeoutError",
+    "ServerTLSStatus",
     "ServerType",
     "Severity",
     "TLSError",
@@ -234,6 +236,7 @@ __all__ = [
     "TLSIdentity",
     "TLSIdentityProvider",
     "TLSProtocolError",
+    "TLSStatus",
     "TopologyClosedEvent",
     "TopologyDescription",
     "TopologyDescriptionChangedEvent",
@@ -395,6 +398,10 @@ _HOMES = {
         "WaitQueueTimeoutError",
         "WriteConcernError",
         "WriteError",
+    ),
+    "aiomongo_tls.tls.status": (
+        "ServerTLSStatus",
+        "TLSStatus",
     ),
     "aiomongo_tls.version": ("__version__",),
 }

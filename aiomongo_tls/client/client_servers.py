@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from aiomongo_tls.core.pool.status import PoolStatus
     from aiomongo_tls.core.sdam.server_description import ServerDescription
     from aiomongo_tls.core.sdam.topology_description import TopologyDescription
+    from aiomongo_tls.tls.status import TLSStatus
 
 T = TypeVar("T")
 
@@ -59,6 +60,17 @@ class ClientServers(Configured):
         Plain, without I/O, and cheap enough for a metric or a health check. Empty before the client's first use.
         """
         return self._executor.topology.pool_status()
+
+    def tls_status(self) -> TLSStatus:
+        """The certificate that the client shows, what became of its last renewal, and what was agreed with each server.
+
+        Plain, without I/O, and cheap enough for a metric or a health check: certificates were read when they were
+        loaded. The details of one's own certificate need the extra `x509` (`cryptography`): without it, as with a ready
+        `ssl_context` and before the client's first use, they are None.
+
+            gauge.set(client.tls_status().not_after.timestamp())
+        """
+        return self._executor.topology.tls_status()
 
     async def reload_tls(self) -> bool:
         """Look for renewed TLS material now, instead of at the next `tlsReloadIntervalMS`.

@@ -40,14 +40,14 @@ class Identity:
     Args:
         setup: how to speak TLS; None for connections without.
         has_certificate: whether there is a client certificate to present.
-        subject: its subject as an RFC 2253 string, which is its MongoDB user; None where it cannot be read.
+        certificate: what stands in it; None where it cannot be read, which takes the extra `x509`.
         revocation: finds out whether a server's certificate was revoked; None if nobody is asked.
         refresh_at: when the provider of the identity wants to be asked for the next one; None if it did not say.
     """
 
     setup: TLSSetup | None = None
     has_certificate: bool = False
-    subject: str | None = None
+    certificate: CertificateDetails | None = None
     revocation: RevocationChecker | None = None
     refresh_at: datetime | None = None
 
@@ -55,6 +55,11 @@ class Identity:
     def fingerprint(self) -> str | None:
         """What tells this identity's connections from those of another; None without TLS."""
         return self.setup.fingerprint if self.setup is not None else None
+
+    @property
+    def subject(self) -> str | None:
+        """The certificate's subject as an RFC 2253 string, which is its MongoDB user; None where it cannot be read."""
+        return self.certificate.subject if self.certificate is not None else None
 
     def server_name(self, address: ServerAddress) -> str | None:
         """The name to ask a server for and to verify it by; None for the host of its address."""
@@ -76,14 +81,14 @@ def load_identity(options: TLSOptions) -> Identity:
         setup=setup,
         # Nobody can look into a ready SSLContext.
         has_certificate=leaf is not None or options.ssl_context is not None,
-        subject=_subject(leaf) if leaf is not None else None,
+        certificate=_details(leaf) if leaf is not None else None,
         revocation=revocation_checker(options, setup.material),
     )
 
 
-def _subject(leaf: bytes) -> str | None:
+def _details(leaf: bytes) -> CertificateDetails | None:
     try:
-        return CertificateDetails.from_der(leaf).subject
+        return CertificateDetails.from_der(leaf)
     except ValueError:
         # No extra `x509` (a ConfigurationError), or a certificate that it cannot read. Whoever explains a refusal names
         # the command that shows the subject instead.

@@ -25,6 +25,7 @@ sockets, certifi; `cryptography` only inside the functions that need it.
   `ocsp`: what to ask a responder, and whether its answer counts; `revocation`: what follows from it, and what Python's
   `ssl` cannot do (stapling). The asking itself is done in `net/revocation`.
 - `certificate` and `subject` put certificates into words; a subject is the name of a MongoDB user.
+- `status` is what a client tells of its own certificate and of its servers'.
 
 Tried and not taken: asyncio's own TLS (a buffer of 256 KB for each connection, no alert from a server whose handshake
 fails, no say over what leaves in one write); `load_verify_locations(cadata=)` (it takes no revocation lists); a second,

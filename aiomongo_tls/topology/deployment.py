@@ -395,6 +395,7 @@ class Deployment:
     async def _establish(self, server: Server, connection: Connection, *, monitors: bool) -> None:
         """Open a connection with the identity that the server uses at that moment."""
         await self.establish(server.address, server.identity, connection, monitors=monitors)
+        server.newest = connection
 
     async def establish(
         self, address: ServerAddress, identity: Identity, connection: Connection, *, monitors: bool = False

@@ -31,7 +31,6 @@ from aiomongo_tls.core.sdam.failures import is_permanent
 from aiomongo_tls.errors import MongoError
 from aiomongo_tls.net.connection import Connection
 from aiomongo_tls.net.threads import in_thread
-from aiomongo_tls.tls.certificate import CertificateDetails
 from aiomongo_tls.tls.snapshot import snapshot
 
 if TYPE_CHECKING:
@@ -214,12 +213,8 @@ class Rotation:
 
 def _described(identity: Identity) -> str:
     fingerprint = (identity.fingerprint or "")[:16]
-    leaf = identity.setup.material.leaf_der if identity.setup is not None else None
-    try:
-        details = CertificateDetails.from_der(leaf) if leaf is not None else None
-    except ValueError:
-        # Without the extra `x509` nobody reads a certificate of our own.
-        details = None
+    details = identity.certificate
     if details is None:
+        # No certificate, or no extra `x509` to read it with.
         return f"fingerprint {fingerprint}"
     return f"{details.subject}, not after {details.not_after:%Y-%m-%d %H:%M} UTC, fingerprint {fingerprint}"

@@ -5,12 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from aiomongo_tls.core.pool.key import PoolKey
+from aiomongo_tls.tls.status import ServerTLSStatus
 
 if TYPE_CHECKING:
     from aiomongo_tls.address import ServerAddress
     from aiomongo_tls.core.options.credential import MongoCredential
+    from aiomongo_tls.net.connection import Connection
     from aiomongo_tls.net.identity import Identity
     from aiomongo_tls.pool.pool import Pool
+    from aiomongo_tls.tls.engine import TLSInfo
     from aiomongo_tls.topology.monitor import Monitor
 
 
@@ -25,10 +28,11 @@ class Server:
     Attributes:
         pool: its connections; set by the deployment that makes it.
         monitor: what watches it; None behind a load balancer.
+        newest: the connection that was opened last, by the pool or a monitor; None before.
         has_warned: whether the log was told that it is waited for; not again until it was there.
     """
 
-    __slots__ = ("_credential", "address", "has_warned", "identity", "monitor", "pool")
+    __slots__ = ("_credential", "_tls", "address", "has_warned", "identity", "monitor", "newest", "pool")
 
     pool: Pool
 
@@ -36,13 +40,26 @@ class Server:
         self.address = address
         self.identity = identity
         self.monitor: Monitor | None = None
+        self.newest: Connection | None = None
         self.has_warned = False
+        # What was last put into words, and the words.
+        self._tls: tuple[TLSInfo, ServerTLSStatus] | None = None
         self._credential = credential
 
     @property
     def key(self) -> PoolKey:
         """What tells its connections from all others."""
         return PoolKey(self.address, self.identity.fingerprint, self._credential)
+
+    @property
+    def tls_status(self) -> ServerTLSStatus | None:
+        """What was agreed on the newest connection; None before there was one, and without TLS."""
+        info = self.newest.tls if self.newest is not None else None
+        if info is None:
+            return None
+        if self._tls is None or self._tls[0] is not info:
+            self._tls = info, ServerTLSStatus.of(info)
+        return self._tls[1]
 
     @property
     def doing(self) -> str:

@@ -54,6 +54,7 @@ from aiomongo_tls.topology.announcer import Announcer, listener_failed
 from aiomongo_tls.topology.deployment import Connect, Deployment, Sample
 from aiomongo_tls.topology.life import FIRST_PAUSE, LONGEST_PAUSE, Life
 from aiomongo_tls.topology.search import Search
+from aiomongo_tls.topology.tls_status import tls_status
 
 if TYPE_CHECKING:
     from aiomongo_tls.address import ServerAddress
@@ -61,6 +62,7 @@ if TYPE_CHECKING:
     from aiomongo_tls.core.options.read_preference import ReadPreference
     from aiomongo_tls.core.pool.status import PoolStatus
     from aiomongo_tls.net.connection import Connection
+    from aiomongo_tls.tls.status import TLSStatus
 
 PATIENCE = 2.0
 """Seconds of waiting after which a WARNING says what for."""
@@ -153,6 +155,10 @@ class Topology:
         if self._life.deployment is None:
             return {}
         return {address: server.pool.status for address, server in self._life.deployment.servers.items()}
+
+    def tls_status(self) -> TLSStatus:
+        """The TLS identity in use, and what was agreed with each server. Plain, no I/O."""
+        return tls_status(self._life.deployment, self._life.rotation, self._options.credential)
 
     async def reload_tls(self, deadline: Deadline = NEVER) -> bool:
         """Look for renewed TLS material now, and bring it into use at every server that accepts it.
