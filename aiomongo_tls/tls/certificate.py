@@ -105,6 +105,16 @@ class CertificateDetails:
         """
         return (self.not_after - now) / timedelta(days=1)
 
+    def share_left(self, now: datetime) -> float:
+        """The share of its lifetime that is left: 1 when it begins, 0 when it expires, negative afterwards.
+
+        Args:
+            now: the present moment, with a time zone.
+        """
+        lifetime = self.not_after - self.not_before
+        # Who issued one without a lifetime has seen to it that none is left.
+        return (self.not_after - now) / lifetime if lifetime else -1.0
+
 
 def _name(name: x509.Name) -> str:
     # An attribute that is not text (x500UniqueIdentifier is a bit string) is shown as its bytes in hex.

@@ -4,7 +4,8 @@ What lives here: `topology` (gives operations their connections, from whichever 
 operation looks for, and what it says when the time is up), `deployment` (the servers on one event loop, and what
 follows from all that is learned of them), `life` (its beginning and its end), `server` (one of them: pool and
 monitor), `monitor` and `rtt_monitor` (watch one server), `srv_monitor` (follows the SRV records), `rotation` (brings
-renewed certificates into use), `tls_status` (what the client tells of its TLS), `announcer` (events and log).
+renewed certificates into use), `tls_status` (what the client tells of its TLS), `expiry`
+(warns of a certificate that nobody renews), `announcer` (events and log).
 
 May import: the root, `core`, `tls`, `net`, `pool`.
 

@@ -24,7 +24,8 @@ from aiomongo_tls.net.threads import in_thread
 from aiomongo_tls.tls.snapshot import snapshot
 from aiomongo_tls.topology.announcer import log
 from aiomongo_tls.topology.deployment import Connect, Deployment, Means, Sample
-from aiomongo_tls.topology.rotation import Rotation
+from aiomongo_tls.topology.expiry import ExpiryWarning
+from aiomongo_tls.topology.rotation import Rotation, utc_now
 from aiomongo_tls.topology.srv_monitor import Polling, SRVMonitor
 
 if TYPE_CHECKING:
@@ -83,6 +84,7 @@ class Life:
         self._subject_changed = subject_changed
         self._identities = IdentityLoader(options.tls)
         self._computations = Computations()
+        self._expiry = ExpiryWarning(options.tls.expiry_warning)
         self._beginning: asyncio.Task[Deployment] | None = None
         self._srv_monitor: SRVMonitor | None = None
         # Wakes those who pause.
@@ -226,6 +228,7 @@ class Life:
         # Before they are loaded: what changes in between is noticed at the first look.
         seen = await in_thread(lambda: snapshot(tls), name="aiomongo_tls look at TLS files") if is_renewable else None
         identity = await self._identities.load()
+        self._expiry.look([identity], utc_now())
         means = Means(
             identity=identity,
             resolver=self._resolver,
@@ -244,6 +247,7 @@ class Life:
                 deployment,
                 interval=tls.reload_interval,
                 seen=seen,
+                expiry=self._expiry,
                 subject_changed=self._subject_changed,
             )
             self.rotation.start()

@@ -37,12 +37,14 @@ if TYPE_CHECKING:
     from aiomongo_tls.address import ServerAddress
     from aiomongo_tls.net.identity import Identity, IdentityLoader
     from aiomongo_tls.topology.deployment import Deployment
+    from aiomongo_tls.topology.expiry import ExpiryWarning
     from aiomongo_tls.topology.server import Server
 
 _log = logging.getLogger("aiomongo_tls.tls")
 
 
-def _utc_now() -> datetime:
+def utc_now() -> datetime:
+    """The present moment."""
     return datetime.now(UTC)
 
 
@@ -54,6 +56,7 @@ class Rotation:
         deployment: where it is used.
         interval: seconds between two looks (`tlsReloadIntervalMS`); None to look only when asked to.
         seen: what the files held before the identity in use was loaded.
+        expiry: told of the identities in use at each look; None for nobody.
         subject_changed: called when the new certificate is another user's.
         now: the present moment, in UTC.
 
@@ -70,8 +73,9 @@ class Rotation:
         *,
         interval: float | None,
         seen: bytes | None = None,
+        expiry: ExpiryWarning | None = None,
         subject_changed: Callable[[], None] | None = None,
-        now: Callable[[], datetime] = _utc_now,
+        now: Callable[[], datetime] = utc_now,
     ) -> None:
         self.last_reload: datetime | None = None
         self.last_error: Exception | None = None
@@ -80,6 +84,7 @@ class Rotation:
         self._deployment = deployment
         self._interval = interval
         self._now = now
+        self._expiry = expiry
         self._task: asyncio.Task[None] | None = None
         self._looking = asyncio.Lock()
         self._subject_changed = subject_changed
@@ -128,7 +133,11 @@ class Rotation:
         """
         async with self._looking:
             await self._load(force=force)
-            return self._candidate is not None and await self._prove(self._candidate)
+            is_renewed = self._candidate is not None and await self._prove(self._candidate)
+            if self._expiry is not None:
+                servers = self._deployment.servers.values()
+                self._expiry.look([self._deployment.identity, *(server.identity for server in servers)], self._now())
+            return is_renewed
 
     async def _load(self, *, force: bool) -> None:
         present = self._identities.identity

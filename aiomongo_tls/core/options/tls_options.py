@@ -56,6 +56,8 @@ class TLSOptions:
         disable_certificate_revocation_check: `tlsDisableCertificateRevocationCheck`, neither lists nor responders
             count.
         reload_interval: `tlsReloadIntervalMS` in seconds, after which the files are looked at again; None for never.
+        expiry_warning: `tlsExpiryWarning`, the share of the client certificate's lifetime below which the log is told;
+            0 for never.
         ssl_context: `ssl_context`, a ready `ssl.SSLContext` that takes the place of all but `server_names`.
     """
 
@@ -76,6 +78,7 @@ class TLSOptions:
     # An ssl.SSLContext; core cannot import ssl to say so.
     ssl_context: Any | None = None
     reload_interval: float | None = 10.0
+    expiry_warning: float = 0.2
 
     def server_name(self, address: ServerAddress) -> str | None:
         """The name by which a server is known in TLS; None if that is the host of its address."""

@@ -47,6 +47,7 @@ class ConnectOptions(TypedDict, total=False):
     tlsCRLFile: TLSSource | None
     tls_identity: TLSIdentity | TLSIdentityProvider | None
     tlsReloadIntervalMS: int | None
+    tlsExpiryWarning: float | None
     tlsServerNames: Mapping[str, str] | str | None
     tlsInsecure: bool | None
     tlsAllowInvalidCertificates: bool | None

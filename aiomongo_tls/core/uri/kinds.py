@@ -16,6 +16,7 @@ from typing import Any, Final, Protocol
 INT32_MAX: Final = 2**31 - 1
 INT64_MAX: Final = 2**63 - 1
 _INTEGER = re.compile(r"-?[0-9]{1,19}")
+_DECIMAL = re.compile(r"[0-9]{1,19}(\.[0-9]{1,19})?", re.ASCII)
 
 
 class _Sign(Enum):
@@ -132,6 +133,18 @@ def milliseconds(minimum: int = 0, *, maximum: int = INT32_MAX, zero_is_none: bo
 
     expected = "milliseconds, 0 for no limit" if zero_is_none else f"milliseconds, {minimum} or more"
     return Kind(expected, whole.read, take, land, 0 if zero_is_none else ABSENT)
+
+
+def _read_share(text: str, _remark: Remark) -> Any:
+    return _take_share(float(text), _remark) if _DECIMAL.fullmatch(text) else UNUSABLE
+
+
+def _take_share(value: Any, _remark: Remark) -> Any:
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return value if is_number and 0 <= value <= 1 else UNUSABLE
+
+
+SHARE: Final = Kind("a number from 0 to 1", _read_share, _take_share, float)
 
 
 def text(expected: str = "text", *, empty: bool = False, longest: int | None = None) -> Kind:

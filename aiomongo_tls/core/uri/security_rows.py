@@ -11,6 +11,7 @@ from aiomongo_tls.core.uri.kinds import (
     KEY_FILE,
     PASSWORD,
     SECRET_TEXT,
+    SHARE,
     TEXT,
     milliseconds,
     one_of,
@@ -113,6 +114,14 @@ TLS: Final = (
         "tls.reload_interval",
         "How soon renewed files are noticed; 0 for not by itself. A renewed certificate is used once the server has "
         "accepted it, without a dropped operation.",
+    ),
+    Option(
+        "tlsExpiryWarning",
+        SHARE,
+        0.2,
+        "tls.expiry_warning",
+        "The share of the client certificate's lifetime below which a WARNING says that it was not renewed; 0 for no "
+        "warning. Needs the extra `x509`.",
     ),
     Option(
         "tlsInsecure",
