@@ -86,6 +86,12 @@ _SILENT = {
 }
 _SILENT_SERVER = "see whether this is a MongoDB server, whether it hangs, and what is in between"
 
+_ANSWERS: dict[int | None, str] = {
+    13: "log in: add a user and its authMechanism, or tlsCertificateKeyFile with authMechanism=MONGODB-X509",
+    354: "add loadBalanced=true, or leave it out where there is no load balancer",
+}
+"""What to do about an error that the server answers with, by its code: Unauthorized, LoadBalancerSupportMismatch."""
+
 
 def finding_of(
     exc: Exception, check: Check, *, host: ServerAddress | None = None, elapsed: float | None = None
@@ -133,6 +139,11 @@ def finding_of(
             fix="check host and port",
             elapsed=elapsed,
         )
+    if isinstance(exc, OperationFailure):
+        fix = _ANSWERS.get(exc.code, "look into the server's log at this time")
+        found = f"code {exc.code} {exc.code_name or ''}".strip() if exc.code is not None else None
+        title = _message(exc, host)
+        return error(check, f"{check}-failed", title, host=host, found=found, fix=fix, elapsed=elapsed)
     title, _, fix = _message(exc, host).rpartition("; ")
     if not title:
         title, fix = fix, ""
@@ -183,7 +194,7 @@ def _reason(exc: Exception, check: Check) -> str:
         return "invalid-uri"
     if isinstance(exc, ConfigurationError):
         return exc.reason or ("invalid-options" if check in (Check.URI, Check.FILES) else f"{check}-unusable")
-    return f"{check}-failed" if isinstance(exc, OperationFailure) else f"{check}-error"
+    return f"{check}-error"
 
 
 def _message(exc: Exception, host: ServerAddress | None) -> str:

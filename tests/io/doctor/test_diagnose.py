@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import os
 import socket
 import ssl
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import AsyncExitStack, contextmanager
@@ -23,7 +25,7 @@ from aiomongo_tls.doctor.examination import Examination, World
 from aiomongo_tls.doctor.host import RecordedLookup
 from aiomongo_tls.net.dns import Endpoint
 from aiomongo_tls.net.srv import DNSResolver
-from aiomongo_tls.testing import CertKit, MongoTestServer, ReplicaSet, User
+from aiomongo_tls.testing import CertKit, MongoTestServer, OCSPResponder, ReplicaSet, ShardedCluster, User
 
 LATE = 0.7
 """Seconds that a diagnosis may take beyond its time limit on a busy machine."""
@@ -129,6 +131,34 @@ async def test_a_server_that_belongs_elsewhere(aiomongo_certs: CertKit) -> None:
         assert str(fault(diagnosis).host).startswith("localhost:")
         diagnosis = await diagnose(uri, replicaSet="rs9")
         assert diagnosis.reasons() == {"not-a-member", "no-suitable-server"}
+
+
+@pytest.mark.parametrize("kind", ["load_balanced", "sharded"])
+async def test_other_deployments(kind: str, aiomongo_certs: CertKit) -> None:
+    """Several mongos, and a service behind a load balancer, for which the options have to say so."""
+    users = [aiomongo_certs.client("ada")]
+    if kind == "sharded":
+        with ShardedCluster(mongos=2, ca=aiomongo_certs, users=users) as cluster:
+            diagnosis = await diagnose(cluster.uri())
+            assert diagnosis.worst is Severity.INFO, diagnosis
+            assert len([finding for finding in diagnosis.findings if finding.check is Check.PING]) == 2
+        return
+    with serving(aiomongo_certs, topology="load_balanced") as server:
+        diagnosis = await diagnose(server.uri())
+        assert diagnosis.worst is Severity.INFO, diagnosis
+        found = fault(await diagnose(server.uri(loadBalanced=None)))
+        assert (found.check, found.reason) == (Check.HELLO, "hello-failed")
+        assert "loadBalanced=true" in (found.fix or "")
+
+
+def test_on_uvloop(aiomongo_certs: CertKit) -> None:
+    """The same findings on another event loop."""
+    uvloop = pytest.importorskip("uvloop")
+    with serving(aiomongo_certs) as server, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        diagnosis = runner.run(diagnose(server.uri()))
+        assert diagnosis.worst is Severity.INFO, diagnosis
+        server.stalls("hello")
+        assert fault(runner.run(diagnose(server.uri(), timeout=0.6))).reason == "hello-timeout"
 
 
 # The certificate matrix
@@ -262,6 +292,41 @@ async def test_a_name_that_does_not_exist() -> None:
     world = World(lookup=RecordedLookup(lookup), mountinfo="")
     diagnosis = await examine("mongodb://db.example.net/?tls=true", world=world)
     assert (fault(diagnosis).check, fault(diagnosis).reason) == (Check.DNS, "name-not-found")
+
+
+async def test_name_servers_that_do_not_answer() -> None:
+    """The look-up has its share of the time."""
+    gate = threading.Event()
+
+    def lookup(_host: str, _port: int) -> list[Endpoint]:
+        gate.wait()
+        return []
+
+    world = World(lookup=RecordedLookup(lookup), mountinfo="")
+    diagnosis = await examine("mongodb://db.example.net/?tls=true", world=world, timeout=0.6)
+    gate.set()
+    assert (fault(diagnosis).check, fault(diagnosis).reason) == (Check.DNS, "dns-timeout")
+
+
+async def test_a_socket_that_is_not_there(tmp_path: Path) -> None:
+    """A path in place of a host."""
+    found = fault(await diagnose(f"mongodb://{str(tmp_path / 'mongodb.sock').replace('/', '%2F')}"))
+    assert (found.check, found.reason) == (Check.TCP, "no-such-socket")
+
+
+async def test_revocation(aiomongo_certs: CertKit) -> None:
+    """A certificate that was revoked, and a responder that cannot be asked."""
+    with OCSPResponder(aiomongo_certs) as responder:
+        certificate = aiomongo_certs.server("127.0.0.1", ocsp=responder.url)
+        with serving(aiomongo_certs, certificate=certificate) as server:
+            assert (await diagnose(server.uri(), tlsRevocation="hard")).worst is Severity.INFO
+        revoked = aiomongo_certs.crl(revoked=[certificate])
+        with serving(aiomongo_certs, certificate=certificate) as server:
+            assert fault(await diagnose(server.uri(), tlsCRLFile=revoked)).reason == "revoked"
+    unreachable = aiomongo_certs.server("127.0.0.1", "localhost", ocsp="http://127.0.0.1:9/")
+    with serving(aiomongo_certs, certificate=unreachable) as server:
+        found = fault(await diagnose(server.uri(), tlsRevocation="hard"))
+        assert (found.check, found.reason) == (Check.TLS, "revocation-unknown")
 
 
 async def test_a_port_on_which_nothing_listens() -> None:
@@ -474,6 +539,17 @@ async def test_without_cryptography(aiomongo_certs: CertKit, monkeypatch: pytest
     found = fault(diagnosis)
     assert (found.reason, found.fix) == ("extra-missing", 'pip install "aiomongo-tls[x509]"')
     assert Check.PING in checks(diagnosis)
+
+
+async def test_a_file_that_never_ends(tmp_path: Path) -> None:
+    """Reading it is given up with everything else."""
+    pipe = tmp_path / "ca.pem"
+    os.mkfifo(pipe)
+    diagnosis = await diagnose("mongodb://h/?tls=true", tlsCAFile=pipe, timeout=0.5)
+    # Lets the thread go that still reads.
+    pipe.write_bytes(b"")
+    found = fault(diagnosis)
+    assert (found.check, found.reason) == (Check.FILES, "out-of-time")
 
 
 async def test_a_password_function_that_never_answers(aiomongo_certs: CertKit) -> None:
