@@ -77,6 +77,9 @@ def complete(
     has_session = (minutes is not None or is_load_balanced) and command.acknowledged and command.in_session
     if has_session:
         document["lsid"] = session.lsid(now, minutes)
+    elif session.taken is not None and document.get("lsid") is session.taken.id:
+        # It was put there for another server; this one has no sessions.
+        del document["lsid"]
     if command.read_preference is not None and server_type is not ServerType.STANDALONE:
         is_single = topology.description.topology_type is TopologyType.SINGLE
         preference = read_preference_field(command.read_preference, server_type, is_single=is_single)
@@ -87,14 +90,14 @@ def complete(
     elif attempts.count:
         document.pop("$readPreference", None)
     document["$db"] = command.database
+    batches = command.batches
     if command.retryability is Retryability.WRITE and retry_writes:
         if not has_session or server_type is ServerType.STANDALONE:
             if "txnNumber" in document:
                 _leave_number_out(document, attempts)
-        elif not attempts.was_sent or "txnNumber" not in document:
+        elif not attempts.was_sent or ("txnNumber" not in document and (batches is None or batches.is_retryable)):
             document["txnNumber"] = session.next_transaction_number()
     body = bson.encode(document, codec_options=command.codec_options)
-    batches = command.batches
     if batches is None:
         return body, ()
     if attempts.was_sent and batches.taken is not None:

@@ -375,6 +375,15 @@ async def test_each_command_of_a_bulk_is_judged_by_its_own_statements() -> None:
     session.end()
 
 
+async def test_a_multi_statement_that_was_not_begun_is_sent_again() -> None:
+    """After an overload, as it was: with a transaction number no server would take it."""
+    command = insert()
+    command.batches = Batches("updates", [{"q": {}, "u": {}, "multi": True}], command.codec_options, multi=(0,))
+    topology = replica_set(OVERLOADED, {"n": 1})
+    assert (await executor(topology).run(command))["n"] == 1
+    assert transactions(topology) == [(1, None), (1, None)]
+
+
 async def test_a_multi_statement_is_not_repeated() -> None:
     """Although its bulk would be."""
     topology = replica_set(lost())

@@ -112,6 +112,21 @@ def test_a_number_of_the_command_before_does_not_stay(session: ImplicitSession) 
     assert "txnNumber" not in elsewhere
 
 
+def test_statements_that_touch_many_never_have_a_number(session: ImplicitSession) -> None:
+    """Also when they are sent once more, after an overload: servers refuse the two together."""
+    command = write(multi=(0,))
+    sent = [completed(command, session, attempts) for attempts in (NO_ATTEMPTS, AGAIN, AGAIN)]
+    assert ["txnNumber" in document for document in sent] == [False] * 3
+
+
+def test_a_session_stays_where_there_are_sessions(session: ImplicitSession) -> None:
+    """A server without them is not sent the id that was meant for another."""
+    command = Command(database="app", document={"find": "users"}, read_preference=ReadPreference.PRIMARY)
+    assert "lsid" in completed(command, session)
+    assert "lsid" not in completed(command, session, AGAIN, logical_session_timeout_minutes=None)
+    assert "lsid" in completed(command, session, AGAIN)
+
+
 def test_a_retry_needs_a_server_with_retryable_writes(session: ImplicitSession) -> None:
     """Where the number would not be understood, the write could be done twice."""
     command = write()
