@@ -89,7 +89,7 @@ async def test_reads_by_tags(members: ReplicaSet) -> None:
         nearest = client.app.get_collection("users", read_preference=Nearest(tag_sets=[{"dc": "ny"}]))
         await nearest.find_one()
         uri = members.uri(readPreference="secondary", readPreferenceTags="dc:mars", serverSelectionTimeoutMS=500)
-        with pytest.raises(ServerSelectionTimeoutError, match="Secondary.* was not found"):
+        with pytest.raises(ServerSelectionTimeoutError, match=r"Secondary.* was not found"):
             await Client.connect(uri)
 
 
