@@ -37,7 +37,7 @@ from aiomongo_tls.client.reaper import OpenCursor, Reaper
 from aiomongo_tls.client.timeout import block_deadline
 from aiomongo_tls.core.commands.command import Command
 from aiomongo_tls.core.commands.completion import complete
-from aiomongo_tls.core.commands.cursors import read_batch
+from aiomongo_tls.core.commands.cursors import left_open, read_batch
 from aiomongo_tls.core.commands.decoding import DocumentsIn
 from aiomongo_tls.core.commands.outcome import error_of, failure_of, news_in
 from aiomongo_tls.core.commands.routing import output_preference
@@ -292,7 +292,11 @@ class Executor:
             except BaseException:
                 self._broken_off(connection, command, session)
                 raise
-            reply = command.decoder.decode(data, command.documents_in)
+            try:
+                reply = command.decoder.decode(data, command.documents_in)
+            except Exception:
+                self._unreadable(connection, command, data)
+                raise
             if reply.get("ok") == 1 or reply.get("code") != REAUTHENTICATION_REQUIRED or is_known_again:
                 return reply
             if not await connection.reauthenticate(deadline):
@@ -351,6 +355,17 @@ class Executor:
         if not self._is_closed:
             self._reaper.note(OpenCursor(batch, address))
             self._reaper.work()
+
+    def _unreadable(self, connection: Connection, command: Command, reply: bytes) -> None:
+        """Sees to the cursor that a reply has opened which the user's own classes, or bson, cannot read."""
+        batch = left_open(reply) if command.name != "getMore" else None
+        if batch is None or self._is_closed:
+            return
+        if connection.service_id is None:
+            self._opened_late(connection.address, batch)
+        else:
+            connection.pinned = CURSOR
+            self._reaper.note(OpenCursor(batch, connection.address, connection, asyncio.get_running_loop()))
 
     # Server selection
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, cast
 
+from bson.errors import BSONError
 from bson.int64 import Int64
 from bson.raw_bson import RawBSONDocument
 
@@ -49,15 +50,19 @@ def left_open(reply: bytes) -> Batch | None:
     """The cursor that a reply has opened and that nobody is going to read; None if it has opened none.
 
     Args:
-        reply: a reply that came too late, undecoded: its documents, which may be many, stay so.
+        reply: a reply that came too late or cannot be decoded: its documents, which may be many, stay as they are.
     """
-    found = RawBSONDocument(reply).get("cursor")
-    if not isinstance(found, RawBSONDocument):
+    try:
+        found = RawBSONDocument(reply).get("cursor")
+        if not isinstance(found, RawBSONDocument):
+            return None
+        cursor_id, namespace = found.get("id"), str(found.get("ns", ""))
+    except BSONError:
+        # Nobody is there who could be told, least of all the connection that has received it.
         return None
-    cursor_id = found.get("id")
     if not isinstance(cursor_id, int) or not cursor_id:
         return None
-    database, _, collection = str(found.get("ns", "")).partition(".")
+    database, _, collection = namespace.partition(".")
     return Batch(cursor_id, database, collection, [])
 
 

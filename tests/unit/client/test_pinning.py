@@ -9,13 +9,14 @@ from itertools import count
 from typing import Any
 
 import pytest
+from bson.codec_options import CodecOptions
 from fake_topology import FakeTopology, load_balanced, replica_set
 
 from aiomongo_tls.client.batches import BatchCursor
 from aiomongo_tls.client.command_cursor import AsyncCommandCursor
 from aiomongo_tls.client.executor import Executor
 from aiomongo_tls.core.commands.command import Command
-from aiomongo_tls.core.commands.decoding import DocumentsIn
+from aiomongo_tls.core.commands.decoding import DocumentsIn, ReplyDecoder
 from aiomongo_tls.core.options.client_options import ClientOptions
 from aiomongo_tls.core.options.read_preference import ReadPreference
 from aiomongo_tls.core.retry import Retryability
@@ -193,3 +194,31 @@ def test_a_cursor_belongs_to_its_loop() -> None:
     asyncio.run(begin())
     asyncio.run(go_on())
     assert topology.names == ["aggregate", "aggregate"]
+
+
+class Refusing(dict[str, Any]):
+    """A document class that no document can be put into."""
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        raise ValueError(name)
+
+
+@pytest.mark.parametrize("topology_of", [replica_set, load_balanced])
+async def test_documents_that_cannot_be_decoded_leave_no_cursor(topology_of: Any) -> None:
+    """It is killed, over its own connection where there is a load balancer."""
+    topology: FakeTopology = topology_of(batch("firstBatch", 7, 1))
+    client = executor(topology)
+    command = Command(
+        database="app",
+        document={"aggregate": "users"},
+        documents_in=DocumentsIn.CURSOR,
+        decoder=ReplyDecoder(CodecOptions(document_class=Refusing)),
+        retryability=Retryability.READ,
+    )
+    with pytest.raises(ValueError, match="_id"):
+        await AsyncCommandCursor[Any].opened_by(client, command, None)
+    await settle()
+    assert topology.names == ["aggregate", "killCursors"]
+    assert topology.out == 0
+    assert len(topology.connections) == (1 if topology_of is load_balanced else 2)
+    assert len(client.sessions) == len({sent.document["lsid"]["id"] for sent in topology.sent})

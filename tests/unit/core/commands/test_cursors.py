@@ -7,7 +7,13 @@ from typing import Any
 import bson
 import pytest
 
-from aiomongo_tls.core.commands.cursors import get_more_document, kill_cursors_document, next_batch_size, read_batch
+from aiomongo_tls.core.commands.cursors import (
+    get_more_document,
+    kill_cursors_document,
+    left_open,
+    next_batch_size,
+    read_batch,
+)
 from aiomongo_tls.errors import ProtocolError
 
 
@@ -53,3 +59,9 @@ def test_get_more_says_only_what_was_asked() -> None:
 def test_the_last_batch_is_cut_to_what_is_missing(batch_size: int, limit: int, retrieved: int, expected: int) -> None:
     """A limit holds for the cursor, a batch size for each batch."""
     assert next_batch_size(batch_size, limit, retrieved) == expected
+
+
+@pytest.mark.parametrize("cut", [b"", b"\x05\x00\x00\x00", b"\x08\x00\x00\x00\x77a\x00\x00"])
+def test_a_late_reply_that_is_no_bson_has_opened_nothing(cut: bytes) -> None:
+    """It is read in the middle of receiving, where nobody could do anything about an error."""
+    assert left_open(cut) is None
