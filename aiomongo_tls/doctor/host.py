@@ -173,7 +173,11 @@ class HostExamination:
             await self._end(connection)
             connection = await self._open(establisher, self._of_second)
         if connection is not None:
-            await self._ping(connection)
+            try:
+                await self._ping(connection)
+            except BaseException:
+                connection.abort()
+                raise
             await self._end(connection)
 
     async def _open(
@@ -186,7 +190,7 @@ class HostExamination:
             await replace(establisher, connect_timeout=self._share(establisher.connect_timeout)).establish(connection)
             report(connection, times)
         except MongoError as exc:
-            self._report_failure(exc, times)
+            self._report_failure(exc, connection, times)
             connection.abort()
             return None
         except BaseException:
@@ -202,15 +206,15 @@ class HostExamination:
         # It stands in messages.
         return math.floor(share * 10) / 10 if share >= 0.1 else share
 
-    def _report_failure(self, exc: MongoError, times: StepTimes) -> None:
+    def _report_failure(self, exc: MongoError, connection: Connection, times: StepTimes) -> None:
         failed = times.phase
         if isinstance(exc, TLSError) and exc.phase is not None:
             # A refusal of our certificate comes while hello is waited for.
             failed = exc.phase
-        self._report_steps(times, until=failed)
+        self._report_steps(connection, times, until=failed)
         self.findings.append(finding_of(exc, CHECKS[failed], host=self.address, elapsed=times.seconds(times.phase)))
 
-    def _report_steps(self, times: StepTimes, until: Phase) -> None:
+    def _report_steps(self, connection: Connection, times: StepTimes, until: Phase) -> None:
         """The steps that went well on the way to another one, if that was not told before."""
         if self.description is not None:
             return
@@ -224,44 +228,35 @@ class HostExamination:
                 )
             elif phase is Phase.TCP:
                 self.findings.append(info(Check.TCP, OK, "a connection was made", host=self.address, elapsed=seconds))
+            elif phase is Phase.TLS and connection.tls is not None:
+                stream = connection.progress.stream
+                engine = stream.engine if isinstance(stream, Transport) else None
+                seen = Seen(info=connection.tls, chain=engine.verified_chain() if engine is not None else [])
+                self.findings += tls_findings(
+                    seen, self._means.own, host=self.address, now=self._means.now(), elapsed=seconds
+                )
 
     def _of_first(self, connection: Connection, times: StepTimes) -> None:
         now = self._means.now()
         stream = connection.description
         assert stream is not None, "an open connection has a description"  # noqa: S101
-        hello = stream.hello
-        description = description_of(
-            self.address, hello, round_trip_time=connection.round_trip_time, now=self._loop.time()
-        )
-        self._report_steps(times, until=Phase.TLS)
-        transport = connection.progress.stream
-        if connection.tls is not None:
-            engine = transport.engine if isinstance(transport, Transport) else None
-            seen = Seen(info=connection.tls, chain=engine.verified_chain() if engine is not None else [])
-            self.findings += tls_findings(
-                seen, self._means.own, host=self.address, now=now, elapsed=times.seconds(Phase.TLS)
-            )
+        seconds = connection.round_trip_time
+        description = description_of(self.address, stream.hello, round_trip_time=seconds, now=self._loop.time())
+        self._report_steps(connection, times, until=Phase.HELLO)
         self.description = description
-        self.findings += hello_findings(description, host=self.address, now=now, elapsed=connection.round_trip_time)
+        self.findings += hello_findings(description, host=self.address, now=now, elapsed=seconds)
 
     def _of_second(self, connection: Connection, times: StepTimes) -> None:
         establisher = self._means.establisher
         credential = establisher.credential
         assert credential is not None, "nobody logs in as nobody"  # noqa: S101
         user = credential.username or establisher.identity.subject or "the certificate's subject"
-        mechanism = credential.mechanism or "SCRAM"
-        began = times.seconds(Phase.AUTH)
-        self.findings.append(
-            info(
-                Check.AUTH,
-                OK,
-                "logged in",
-                host=self.address,
-                found=f"{user} by {mechanism}",
-                # With speculative authentication hello and login are one question.
-                elapsed=began if began is not None else connection.round_trip_time,
-            )
-        )
+        seconds = times.seconds(Phase.AUTH)
+        if seconds is None:
+            # With speculative authentication hello and login are one question.
+            seconds = connection.round_trip_time
+        found = f"{user} by {credential.mechanism or 'SCRAM'}"
+        self.findings.append(info(Check.AUTH, OK, "logged in", host=self.address, found=found, elapsed=seconds))
 
     async def _ping(self, connection: Connection) -> None:
         began = self._loop.time()

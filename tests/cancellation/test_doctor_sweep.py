@@ -50,6 +50,7 @@ async def test_the_examination_of_servers(contexts: Contexts, identity: Identity
                 await means.establisher.establish(connection)
                 connection.close()
                 await connection.wait_closed()
+                await peer.until(lambda: not peer.open_sessions)
 
             yield World(rounds.run, check, settled=lambda: not resolver._jobs)
 

@@ -21,18 +21,22 @@ from aiomongo_tls import (
     AsyncCollection,
     AsyncDatabase,
     AsyncMongoClient,
+    Check,
     ConfigurationError,
     DeleteOne,
+    Diagnosis,
     IndexModel,
     InsertOne,
     ReadPreference,
     ReturnDocument,
     ServerCertificateError,
+    Severity,
     TLSError,
     TLSIdentity,
     TLSIdentityProvider,
     UpdateOne,
     WriteConcern,
+    diagnose,
     timeout,
 )
 from aiomongo_tls.testing import CertKit, MongoTestServer
@@ -133,6 +137,13 @@ async def what_went_wrong(uri: str) -> str:
     except (ConfigurationError, TimeoutError, ConnectionError) as error:
         return str(error)
     return ""
+
+
+async def what_is_wrong(uri: str) -> list[str]:
+    diagnosis = await diagnose(uri, timeout=5, tlsCAFile="ca.pem")
+    assert_type(diagnosis, Diagnosis)
+    assert_type(diagnosis.worst, Severity)
+    return [finding.fix or finding.title for finding in diagnosis.errors if finding.check is Check.TLS]
 
 
 async def testing(kit: CertKit) -> None:

@@ -356,6 +356,8 @@ async def test_a_silent_peer(where: Any, check: Check, reason: str, aiomongo_cer
     found = fault(diagnosis)
     assert (found.check, found.reason) == (check, reason)
     assert "connectTimeoutMS" not in str(found)
+    # What went well before is told, too.
+    assert (Check.TLS in checks(diagnosis)[: checks(diagnosis).index(found.check)]) is (where == "hello")
 
 
 async def test_a_peer_that_speaks_something_else(aiomongo_certs: CertKit) -> None:
