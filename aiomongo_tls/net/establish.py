@@ -35,12 +35,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from aiomongo_tls.core.auth.conversation import CommandDocument, Computation, decode_reply
 from aiomongo_tls.core.auth.facts import ConnectionFacts
 from aiomongo_tls.core.auth.opening import opening, reauthentication
+from aiomongo_tls.core.events.publisher import NOBODY, EventPublisher
 from aiomongo_tls.deadline import Deadline
 from aiomongo_tls.errors import MongoError, Phase, ProtocolError, TLSError, TLSProtocolError
 from aiomongo_tls.net.computations import Computations
 from aiomongo_tls.net.connection import Connection
+from aiomongo_tls.net.handshake import ReportedProgress
 from aiomongo_tls.net.identity import Identity
-from aiomongo_tls.net.transport import open_connection
+from aiomongo_tls.net.transport import default_server_name, open_connection
 from aiomongo_tls.tls.explain import plain_server
 
 if TYPE_CHECKING:
@@ -75,6 +77,7 @@ class Establisher:
         load_balanced: whether a load balancer is at the other end.
         monitors: whether the connections only ask the server what it is; they authenticate as nobody.
         resumes: whether TLS sessions are resumed; an examination looks at certificates each time.
+        publisher: knows who wants to be told of TLS handshakes.
         computations: does the slow work of authentication, and remembers its results.
         new_nonce: makes the nonces of authentication.
         clock: the present moment, in seconds since the epoch.
@@ -90,6 +93,7 @@ class Establisher:
     load_balanced: bool = False
     monitors: bool = False
     resumes: bool = True
+    publisher: EventPublisher = NOBODY
     computations: Computations = field(default_factory=Computations)
     new_nonce: Callable[[], str] = new_nonce
     clock: Callable[[], float] = time.time
@@ -110,21 +114,40 @@ class Establisher:
             ConfigurationError: the server's version and this package have no wire version in common.
         """
         limit: asyncio.Timeout | None = None
+        handshake = self._reported(connection)
         try:
             now = asyncio.get_running_loop().time()
             async with asyncio.timeout_at(now + self.connect_timeout if self.connect_timeout else None) as limit:
                 try:
-                    await self._converse(connection, limit.when())
+                    await self._converse(connection, limit.when(), handshake)
                 except TLSProtocolError as exc:
                     if self._was_turned_away(connection, exc) and await self._answers_without_tls():
                         raise plain_server(self.address) from exc.__cause__
                     raise
         except BaseException as exc:
             connection.abort()
+            error: BaseException = exc
             if limit is not None and limit.expired() and isinstance(exc, TimeoutError):
-                option = f"connectTimeoutMS={(self.connect_timeout or 0) * 1000:g}"
-                raise connection.progress.time_is_up(option) from exc
+                error = connection.progress.time_is_up(f"connectTimeoutMS={(self.connect_timeout or 0) * 1000:g}")
+            if handshake is not None:
+                handshake.failed(error, connection.tls)
+            if error is not exc:
+                raise error from exc
             raise
+
+    def _reported(self, connection: Connection) -> ReportedProgress | None:
+        """What tells of the TLS handshake from now on; None if nobody wants to know, or there is none."""
+        if not self.publisher.wants_tls or self.identity.setup is None:
+            return None
+        progress = connection.progress = ReportedProgress(
+            self.address,
+            server_name=self.identity.server_name(self.address) or default_server_name(self.address),
+            connection_id=connection.id,
+            monitors=self.monitors,
+            publisher=self.publisher,
+            now=asyncio.get_running_loop().time,
+        )
+        return progress
 
     def _was_turned_away(self, connection: Connection, error: TLSProtocolError) -> bool:
         """Whether the server hung up in answer to the first message of the TLS handshake."""
@@ -142,12 +165,13 @@ class Establisher:
         await connection.wait_closed()
         return True
 
-    async def _converse(self, connection: Connection, end: float | None) -> None:
+    async def _converse(self, connection: Connection, end: float | None, handshake: ReportedProgress | None) -> None:
         """Work off the opening conversation.
 
         Args:
             connection: the connection.
             end: when the time is up, by the loop's clock.
+            handshake: is told when the TLS handshake has succeeded; None if nobody wants to know.
         """
         conversation = self._opening()
         command = next(conversation)
@@ -156,10 +180,12 @@ class Establisher:
         resumption = self._resumption()
         try:
             body = await self._greet(connection, first, resumption, end)
-        except TLSError:
+        except TLSError as exc:
             if resumption is not None:
-                resumption.failed(self.clock())
+                resumption.failed(exc.__cause__, self.clock())
             raise
+        if handshake is not None:
+            handshake.succeeded(connection.tls)
         answer = self._decoded(body)
         description = await self._carry_on(connection, conversation, answer)
         again = None if self.monitors or self.credential is None else self._authenticate_again

@@ -37,9 +37,10 @@ several servers behind one address that do not know each other's. `READS` sessio
 That one ticket is used for several connections lets whoever listens on the wire see that they come from one client (RFC
 8446, appendix C.4); here they come from one address anyway, and say who they are.
 
-A connection that offers a ticket and fails in TLS is no reason to believe that the next one would fare better, and
-there are servers that cannot cope with tickets at all: the ticket is forgotten, and for `PAUSE` no other is taken.
-A server that merely has lost its keys goes on to a handshake with certificates, without an error.
+A server that merely has lost its keys goes on to a handshake with certificates, without an error. But there are some
+that cannot cope with tickets at all. Where a connection that offered one fails in TLS, the ticket is forgotten, so that
+the next connection does without; where it failed by an alert, or by what is no TLS, no other is taken for `PAUSE`. An
+end of the stream is more often a restart than an opinion, and costs one handshake with certificates.
 
 Time is an argument, in seconds since the epoch: certificates and sessions count by it.
 """
@@ -215,18 +216,20 @@ class Resumption:
             self._slot.ticket = ticket
             self._slot.present(now)
 
-    def failed(self, now: float) -> None:
+    def failed(self, cause: BaseException | None, now: float) -> None:
         """Take note that the connection failed in TLS.
 
         Args:
+            cause: what OpenSSL or the socket raised.
             now: the present moment.
         """
         if self._offered is None:
             return
         with self._lock:
             self._slot.ticket = None
-            self._slot.reads = 0
-            self._slot.counted_at = now
+            if isinstance(cause, ssl.SSLError) and not isinstance(cause, ssl.SSLEOFError | ssl.SSLZeroReturnError):
+                self._slot.reads = 0
+                self._slot.counted_at = now
 
     def _is_needed(self, resumed: bool, now: float) -> bool:
         present = self._slot.present(now)

@@ -1,4 +1,4 @@
-"""A server of the standard library's blocking sockets and OpenSSL, one thread for each connection, without our engine."""
+"""A server of the standard library's blocking sockets and TLS, a thread for each connection, without our engine."""
 
 from __future__ import annotations
 

@@ -11,6 +11,6 @@ import uvloop
 
 
 def pytest_asyncio_loop_factories(config: object, item: pytest.Item) -> Mapping[str, Callable[[], Any]]:
-    """Tests of responders run on asyncio's loop and on uvloop's."""
+    """Tests of responders and of resumption run on asyncio's loop and on uvloop's."""
     loops: dict[str, Callable[[], Any]] = {"asyncio": asyncio.new_event_loop}
-    return loops | {"uvloop": uvloop.new_event_loop} if item.path.stem == "test_ocsp" else loops
+    return loops | {"uvloop": uvloop.new_event_loop} if item.path.stem in {"test_ocsp", "test_resumption"} else loops

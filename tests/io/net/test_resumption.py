@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any, Protocol
@@ -32,6 +32,8 @@ both_servers = pytest.mark.parametrize("kind", ["ours", "blocking"])
 
 
 class Server(Protocol):
+    """What all of them have."""
+
     context: ssl.SSLContext
 
     @property
@@ -92,7 +94,7 @@ def client(contexts: Contexts) -> Client:
 
 
 @pytest.fixture
-def reads(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
+def reads(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Counts how often a session is read: each time may lose 7 KB."""
     counted: list[int] = []
     original = ssl.SSLObject.session
@@ -102,7 +104,7 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
         return original.fget(self)  # type: ignore[attr-defined]
 
     monkeypatch.setattr(ssl.SSLObject, "session", property(read, original.fset))  # type: ignore[attr-defined]
-    yield counted
+    return counted
 
 
 @both_versions

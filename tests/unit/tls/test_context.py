@@ -6,12 +6,14 @@ import gc
 import ssl
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from aiomongo_tls.core.options.tls_options import TLSOptions
+from aiomongo_tls.address import ServerAddress
+from aiomongo_tls.core.options.tls_options import ServerName, TLSOptions
 from aiomongo_tls.errors import ConfigurationError
 from aiomongo_tls.testing.certs import CertKit
 from aiomongo_tls.tls import context as module
@@ -159,6 +161,36 @@ class TestSharing:
         del setup
         gc.collect()
         assert key not in module._contexts
+
+    def test_tickets_belong_to_a_fingerprint(self, kit: CertKit) -> None:
+        """Shared like the context, gone with it, and over with the client's certificate."""
+        ada, bob = (kit.client(name) for name in ("ada", "bob"))
+        options = [
+            TLSOptions(enabled=True, ca_file=kit.ca_pem, certificate_key_file=who.pem) for who in (ada, ada, bob)
+        ]
+        first, again, other = map(shared_context, options)
+        assert first.tickets is again.tickets
+        assert first.tickets is not other.tickets
+        assert first.tickets._ends == ada.details.not_after.timestamp()
+        key = first.fingerprint
+        del first, again
+        gc.collect()
+        assert key not in module._tickets
+        assert other.fingerprint in module._tickets
+
+    def test_tickets_of_a_supplied_context_are_its_own(self) -> None:
+        """One object under other names is another identity; loading it again begins afresh."""
+        context = ssl.create_default_context()
+        plain = TLSOptions(enabled=True, ssl_context=context)
+        first = shared_context(plain)
+        named = shared_context(replace(plain, server_names=(ServerName("localhost", 0, "db.example.net"),)))
+        assert first.context is named.context
+        assert first.tickets is not named.tickets
+        address = ServerAddress("localhost", 27017)
+        before = first.tickets.resumption(context, address, None, 0.0)
+        assert first.tickets.resumption(context, address, None, 0.0)._slot is before._slot
+        assert shared_context(plain).tickets is first.tickets
+        assert first.tickets.resumption(context, address, None, 0.0)._slot is not before._slot
 
     def test_changed_content_is_another_one(self, kit: CertKit, tmp_path: Path) -> None:
         """Under the same path."""

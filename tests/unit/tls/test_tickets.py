@@ -21,6 +21,7 @@ NOT_AFTER = "Jan  1 00:00:00 2030 GMT"
 END = ssl.cert_time_to_seconds(NOT_AFTER)
 START = END - 30 * 86400.0
 CONTEXT = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+ALERT = ssl.SSLError(1, "[SSL: TLSV1_ALERT_INTERNAL_ERROR]")
 
 
 @dataclass(eq=False)
@@ -257,18 +258,28 @@ class TestFailure:
         """There are servers that cannot cope with tickets."""
         tickets = Tickets()
         connect(tickets, START)
-        offer(tickets, START).failed(START)
+        offer(tickets, START).failed(ALERT, START)
         assert offer(tickets, START).session is None
         assert connect(tickets, START + PAUSE - 1) == 0
         assert connect(tickets, START + PAUSE) == 1
         assert offer(tickets, START + PAUSE).session is not None
+
+    @pytest.mark.parametrize("cause", [ssl.SSLEOFError(8, "eof"), ConnectionResetError(), EOFError(), None], ids=repr)
+    def test_an_end_costs_one_ticket(self, cause: BaseException | None) -> None:
+        """More often it is a restart than an opinion about tickets."""
+        tickets = Tickets()
+        connect(tickets, START)
+        offer(tickets, START).failed(cause, START)
+        assert offer(tickets, START).session is None
+        assert connect(tickets, START) == 1
+        assert offer(tickets, START).session is not None
 
     def test_without_a_ticket_it_says_nothing(self) -> None:
         """The twin: another connection's ticket stays."""
         tickets = Tickets()
         failing = offer(tickets, START)
         connect(tickets, START)
-        failing.failed(START)
+        failing.failed(ALERT, START)
         assert offer(tickets, START).session is not None
 
 
@@ -326,7 +337,7 @@ def test_no_ticket_crosses_hosts_or_identities(script: list[Any]) -> None:
             assert offered.of == (which, address, name)
             assert now < min(offered.time + offered.timeout, proven[id(offered)] + LONGEST, tickets._ends, END)
         if outcome == "fails":
-            resumption.failed(now)
+            resumption.failed(ALERT, now)
         elif outcome == "forgets":
             tickets.clear()
         if outcome in {"fails", "forgets", "is lost"}:
