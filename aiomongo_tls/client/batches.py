@@ -11,7 +11,11 @@ more: it raises CursorNotFound, caused by the failure.
 Behind a load balancer the cursor holds the connection that it was opened on, from its first batch to its last, because
 only that one leads to the server that has it. It is given back when the cursor is at its end, closed or collected as
 garbage; a connection that was lost stays with it until then (load balancers specification, "Behaviour with cursors"),
-and no killCursors goes anywhere else. So `next()` and `close()` of one cursor must not run at the same time.
+and no killCursors goes anywhere else.
+
+One task reads a cursor, another one is refused meanwhile. Any task may close it at any time: the reader is told that
+there is nothing more. What is under way then holds the session, and behind a load balancer the connection, so these are
+given back when its reply has come; elsewhere the cursor is killed at once, in a session of its own.
 """
 
 from __future__ import annotations
@@ -20,7 +24,7 @@ import asyncio
 from abc import ABC, abstractmethod
 from collections import deque
 from copy import copy
-from typing import TYPE_CHECKING, Generic
+from typing import TYPE_CHECKING, Any, Generic
 
 from aiomongo_tls.client.reaper import OpenCursor
 from aiomongo_tls.core.commands.command import Command
@@ -29,14 +33,16 @@ from aiomongo_tls.core.commands.decoding import DocumentsIn
 from aiomongo_tls.core.commands.document_type import DocumentType
 from aiomongo_tls.core.retry import Retryability
 from aiomongo_tls.core.sessions import ImplicitSession
-from aiomongo_tls.errors import ConnectionFailure, CursorNotFound, MongoError, OperationFailure
+from aiomongo_tls.errors import ConnectionFailure, CursorNotFound, InvalidOperation, MongoError, OperationFailure
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from types import TracebackType
     from typing import Self
 
     from aiomongo_tls.address import ServerAddress
     from aiomongo_tls.client.executor import Executor
+    from aiomongo_tls.deadline import Deadline
     from aiomongo_tls.net.connection import Connection
 
 _COMMENT_ON_GET_MORE = 9
@@ -66,6 +72,9 @@ class BatchCursor(ABC, Generic[DocumentType]):
         self._pinned: Connection | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._is_ended = False
+        # Whether a command of it is under way, and whether `close()` was called.
+        self._is_reading = False
+        self._is_closed = False
         self._failure: BaseException | None = None
         self._retrieved = 0
 
@@ -111,6 +120,7 @@ class BatchCursor(ABC, Generic[DocumentType]):
         Raises:
             StopAsyncIteration: there is none; a tailable cursor that is still `alive` may have one later.
             CursorNotFound: the server has lost the cursor, or an earlier call has failed.
+            InvalidOperation: another task is waiting for the next batch.
         """
         return await self.__anext__()
 
@@ -138,7 +148,7 @@ class BatchCursor(ABC, Generic[DocumentType]):
     async def close(self) -> None:
         """End the cursor here and on the server. Idempotent; what the server says to it does not matter."""
         self._buffer.clear()
-        self._is_ended = True
+        self._is_ended = self._is_closed = True
         self._failure = None
         await self._kill()
 
@@ -169,13 +179,15 @@ class BatchCursor(ABC, Generic[DocumentType]):
     async def _advance(self) -> bool:
         """Fetches the next batch; false if there is none to fetch."""
 
-    async def _open(self, command: Command) -> None:
+    async def _open(self, command: Command, deadline: Deadline | None = None) -> None:
         """Sends the command that opens the cursor, and takes its first batch."""
+        self._check_alone()
+        if self._session.pool is not self._executor.sessions:
+            # The process was forked since the cursor was made.
+            self._session = ImplicitSession(self._executor.sessions)
         self._command = command
         try:
-            reply, connection = await self._executor.execute(
-                command, self._session, self._executor.deadline(), pins=True
-            )
+            reply, connection = await self._ask(command, deadline=deadline)
             if connection.pinned is not None:
                 self._pinned, self._loop = connection, asyncio.get_running_loop()
             self._address = connection.address
@@ -188,6 +200,7 @@ class BatchCursor(ABC, Generic[DocumentType]):
 
     async def _get_more(self, batch_size: int, max_time_ms: int | None = None) -> bool:
         """Fetches the next batch of an open cursor; false if it is at its end."""
+        self._check_alone()
         batch, opened, cursor = self._batch, self._command, self._open_cursor()
         if self._failure is not None:
             raise CursorNotFound(
@@ -196,6 +209,10 @@ class BatchCursor(ABC, Generic[DocumentType]):
             ) from self._failure
         if batch is None or opened is None or cursor is None or self._is_ended:
             return False
+        if self._session.pool is not self._executor.sessions:
+            raise InvalidOperation(
+                "this cursor is the parent process's, which may be reading it; open another one here"
+            )
         # listCollections, listIndexes: not repeated (enumeration specifications).
         is_repeated = self._takes_comment and opened.name in ("find", "aggregate")
         comment = opened.document.get("comment") if is_repeated else None
@@ -209,13 +226,14 @@ class BatchCursor(ABC, Generic[DocumentType]):
             retryability=Retryability.READ_ONCE,
         )
         try:
-            reply, _ = await self._executor.execute(command, self._session, self._executor.deadline(), cursor)
+            reply, _ = await self._ask(command, cursor)
             self._take(read_batch(reply))
         except OperationFailure as exc:
             gone = exc.code in CURSOR_IS_GONE
             self._lose(exc, is_on_server=not gone)
-            if gone and self._waits_at_the_end:
-                # The capped collection has overtaken the reader: an end as any other, the caller looks at `alive`.
+            if gone and (self._waits_at_the_end or self._is_closed):
+                # The capped collection has overtaken the reader, or another task has closed the cursor: an end as any
+                # other, the caller looks at `alive`.
                 self._failure = None
                 return False
             raise
@@ -224,14 +242,39 @@ class BatchCursor(ABC, Generic[DocumentType]):
             raise
         return True
 
+    def _check_alone(self) -> None:
+        if self._is_reading:
+            raise InvalidOperation("another task is reading this cursor; only one may at a time")
+
+    async def _ask(
+        self, command: Command, at: OpenCursor | None = None, deadline: Deadline | None = None
+    ) -> tuple[Mapping[str, Any], Connection]:
+        """Has a command of the cursor carried out."""
+        executor = self._executor
+        self._is_reading = True
+        try:
+            return await executor.execute(command, self._session, deadline or executor.deadline(), at, pins=at is None)
+        finally:
+            self._is_reading = False
+
     async def _kill(self) -> None:
         """Ends the cursor on the server, if it is still open there, and its session."""
+        if self._is_reading and (self._batch is None or self._pinned is not None):
+            # There is nothing to kill yet, or nothing to do it with: who reads will see to it.
+            return
         cursor = self._end()
         if cursor is not None:
             self._pinned = None
-            await self._executor.kill_cursor(cursor, self._session)
+            session = ImplicitSession(self._executor.sessions) if self._is_reading else self._session
+            await self._executor.kill_cursor(cursor, session)
 
     def _take(self, batch: Batch) -> None:
+        if self._is_closed:
+            # By another task, while this batch was on its way; if it was open then, it was killed.
+            was_killed = self._batch is not None and not self._batch.cursor_id
+            self._batch = batch._replace(documents=[], cursor_id=0 if was_killed else batch.cursor_id)
+            self._let_go()
+            return
         self._buffer.extend(batch.documents)
         self._retrieved += len(batch.documents)
         # The documents are in the buffer; the batch is kept for where to ask for more.
@@ -242,13 +285,18 @@ class BatchCursor(ABC, Generic[DocumentType]):
             self._unpin()
 
     def _lose(self, error: BaseException, *, is_on_server: bool) -> None:
-        # A copy has no traceback, whose frames would keep the cursor alive.
-        self._failure = copy(error) if isinstance(error, (MongoError, asyncio.CancelledError)) else error
-        if self._pinned is not None and isinstance(error, ConnectionFailure):
+        if not self._is_closed:
+            # A copy has no traceback, whose frames would keep the cursor alive.
+            self._failure = copy(error) if isinstance(error, (MongoError, asyncio.CancelledError)) else error
+        if self._pinned is not None and isinstance(error, ConnectionFailure) and not self._is_closed:
             # Nothing leads to the cursor any more; its connection stays until it is closed.
             self._is_ended = True
             self._session.end()
             return
+        self._let_go(is_on_server=is_on_server)
+
+    def _let_go(self, *, is_on_server: bool = True) -> None:
+        """Ends the cursor without waiting, and its session."""
         cursor = self._end()
         if cursor is not None and is_on_server:
             self._pinned = None

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from aiomongo_tls.client.executor import Executor
     from aiomongo_tls.core.commands.command import Command
+    from aiomongo_tls.deadline import Deadline
 
 
 @refuses_what_is_not_here
@@ -43,6 +44,7 @@ class AsyncCommandCursor(BatchCursor[DocumentType]):
         command: Command,
         session: object,
         *,
+        deadline: Deadline | None = None,
         batch_size: int = 0,
         max_await_time_ms: int | None = None,
     ) -> Self:
@@ -52,12 +54,13 @@ class AsyncCommandCursor(BatchCursor[DocumentType]):
             executor: carries commands out.
             command: the command.
             session: must be None.
+            deadline: when to give up; the command's own if None.
             batch_size: documents per batch, 0 for the server's choice.
             max_await_time_ms: how long the server waits for more data, for cursors that wait.
         """
         refuse_session(session)
         cursor = cls(executor, batch_size, max_await_time_ms)
-        await cursor._open(command)
+        await cursor._open(command, deadline)
         return cursor
 
     @classmethod

@@ -183,7 +183,12 @@ class AsyncCursor(BatchCursor[DocumentType]):
         return type(self)(self._executor, self._settings, self._collection, options)
 
     async def rewind(self) -> Self:
-        """Begin again: close the cursor, and let it fetch its first batch anew when it is asked for a document."""
+        """Begin again: close the cursor, and let it fetch its first batch anew when it is asked for a document.
+
+        Raises:
+            InvalidOperation: another task is waiting for the next batch.
+        """
+        self._check_alone()
         await self.close()
         super().__init__(self._executor)
         return self

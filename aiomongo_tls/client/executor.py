@@ -24,7 +24,6 @@ from __future__ import annotations
 import asyncio
 import os
 import warnings
-from contextlib import suppress
 from contextvars import Context
 from functools import partial
 from random import random
@@ -32,16 +31,14 @@ from typing import TYPE_CHECKING, Any
 from weakref import ReferenceType, WeakSet, ref
 
 from aiomongo_tls.client.ending import outlast
+from aiomongo_tls.client.goodbye import say_goodbye
 from aiomongo_tls.client.late_reply import LateReply
 from aiomongo_tls.client.reaper import OpenCursor, Reaper
 from aiomongo_tls.client.timeout import block_deadline
-from aiomongo_tls.core.commands.command import Command
 from aiomongo_tls.core.commands.completion import complete
 from aiomongo_tls.core.commands.cursors import left_open, read_batch
 from aiomongo_tls.core.commands.decoding import DocumentsIn
 from aiomongo_tls.core.commands.outcome import error_of, failure_of, news_in
-from aiomongo_tls.core.commands.routing import output_preference
-from aiomongo_tls.core.options.read_preference import ReadPreference
 from aiomongo_tls.core.retry import NO_ATTEMPTS, Failure, GiveUp, RetryPolicy, decide
 from aiomongo_tls.core.sdam.topology_type import TopologyType
 from aiomongo_tls.core.server_type import ServerType
@@ -60,18 +57,13 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from aiomongo_tls.address import ServerAddress
+    from aiomongo_tls.core.commands.command import Command
     from aiomongo_tls.core.commands.cursors import Batch
     from aiomongo_tls.core.options.client_options import ClientOptions
     from aiomongo_tls.core.sdam.topology_description import TopologyDescription
     from aiomongo_tls.core.wire.op_msg import DocumentSequence
     from aiomongo_tls.net.connection import Connection
     from aiomongo_tls.topology.topology import Topology
-
-CLOSE_LIMIT = 1.0
-"""Seconds that `close()` may take in all."""
-
-_GOODBYE_LIMIT = 0.5
-"""Seconds of them for endSessions."""
 
 REAUTHENTICATION_REQUIRED = 391
 """The code of a server that does not know any more who is at the other end, for example because a token has expired."""
@@ -152,18 +144,36 @@ class Executor:
             return NEVER
         return Deadline.after(self._timeout, self._timeout_option, now=running_loop().time())
 
-    async def open(self) -> None:
+    async def open(self, deadline: Deadline | None = None) -> None:
         """See to it that there is a connection.
+
+        Args:
+            deadline: when to give up; the operation's own if None.
 
         Raises:
             MongoError: there cannot be one, or not in time.
         """
         if self._is_closed:
             raise InvalidOperation("the client is closed")
-        deadline = self.deadline()
         running_loop()
         self._is_used = True
-        await self._topology.open(deadline, self._read_preference)
+        await self._topology.open(deadline or self.deadline(), self._read_preference)
+
+    async def find_writable(self) -> tuple[ServerAddress, ServerType]:
+        """Find the server that takes writes, and what it is. Waits for it.
+
+        Raises:
+            MongoError: there was none in time.
+        """
+        if self._is_closed:
+            raise InvalidOperation("the client is closed")
+        connection = self._topology.try_check_out()
+        if connection is None:
+            self._is_used = True
+            connection = await self._topology.check_out(self.deadline())
+        description = connection.description
+        self._topology.check_in(connection)
+        return connection.address, description.server_type if description is not None else ServerType.UNKNOWN
 
     async def run(self, command: Command, deadline: Deadline | None = None) -> Mapping[str, Any]:
         """Carry out a command in an implicit session of its own.
@@ -367,39 +377,6 @@ class Executor:
             connection.pinned = CURSOR
             self._reaper.note(OpenCursor(batch, connection.address, connection, asyncio.get_running_loop()))
 
-    # Server selection
-
-    async def find_writable(self) -> tuple[ServerAddress, ServerType]:
-        """Find the server that takes writes, and what it is. Waits for it.
-
-        Raises:
-            MongoError: there was none in time.
-        """
-        if self._is_closed:
-            raise InvalidOperation("the client is closed")
-        connection = self._topology.try_check_out()
-        if connection is None:
-            self._is_used = True
-            connection = await self._topology.check_out(self.deadline())
-        description = connection.description
-        self._topology.check_in(connection)
-        return connection.address, description.server_type if description is not None else ServerType.UNKNOWN
-
-    async def preference_for_output(self, preference: ReadPreference) -> ReadPreference:
-        """Where an aggregation that writes its result goes (server selection, "Aggregate with `$out` or `$merge`").
-
-        Args:
-            preference: the read preference that it inherits.
-        """
-        if preference == ReadPreference.PRIMARY:
-            return preference
-        if not self.description.has_known_servers:
-            await self.open()
-        if self.description.topology_type is TopologyType.LOAD_BALANCED:
-            # Of its services no version is known beforehand.
-            return preference
-        return output_preference(preference, self.description.common_wire_version)
-
     # Cursors
 
     def _pin(self, connection: Connection, reply: Mapping[str, Any]) -> None:
@@ -419,11 +396,15 @@ class Executor:
     async def kill_cursor(self, cursor: OpenCursor, session: ImplicitSession) -> None:
         """End a cursor on the server, and its session. What the server says to it does not matter.
 
+        It takes no longer than other operations; what cannot be done in that time is done later.
+
         Args:
             cursor: the cursor.
             session: the cursor's session.
         """
-        await self._reaper.kill(self, cursor, session)
+        if session.pool is self.sessions:
+            # Otherwise it is a cursor of the process that this one was forked from.
+            await self._reaper.kill(self, cursor, session)
 
     def abandon(self, cursor: OpenCursor, session: ImplicitSession) -> None:
         """Take note that nobody reads a cursor any more. Plain, and safe on any thread: garbage is collected anywhere.
@@ -434,7 +415,7 @@ class Executor:
         """
         session.end()
         if session.pool is self.sessions:
-            # Otherwise it is a cursor of the process that this one was forked from.
+            # As in `kill_cursor()`.
             self._reaper.note(cursor)
 
     # The end
@@ -469,38 +450,13 @@ class Executor:
         self._topology.abort()
 
     async def _close(self) -> None:
-        loop = asyncio.get_running_loop()
-        end = loop.time() + CLOSE_LIMIT
         try:
             await self._reaper.wait_cancelled()
-            with suppress(MongoError):
-                await self._end_sessions(Deadline(loop.time() + _GOODBYE_LIMIT, "closing the client"))
-            with suppress(TimeoutError):
-                async with asyncio.timeout_at(end):
-                    await self._topology.close()
+            await say_goodbye(self.sessions, self._topology)
         except asyncio.CancelledError:
             # The loop is ending and takes every task with it.
             self._topology.abort()
             raise
-
-    async def _end_sessions(self, deadline: Deadline) -> None:
-        # Only where a connection is at hand: opening one to say goodbye helps nobody.
-        preference = ReadPreference.PRIMARY_PREFERRED
-        connection = self._topology.try_check_out(preference) if len(self.sessions) else None
-        if connection is None:
-            return
-        try:
-            for ids in self.sessions.end_all():
-                document = {"endSessions": ids}
-                command = Command(database="admin", document=document, read_preference=preference, in_session=False)
-                session = ImplicitSession(self.sessions)
-                now = asyncio.get_running_loop().time()
-                body, _ = complete(
-                    command, session, connection.description, NO_ATTEMPTS, self._retry_writes, self._topology, now
-                )
-                await self._exchange(connection, command, body, (), session, deadline)
-        finally:
-            self._topology.check_in(connection)
 
     def forked(self) -> None:
         """Forget what belongs to the process that this one was forked from. Plain."""

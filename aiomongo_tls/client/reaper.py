@@ -23,7 +23,7 @@ from aiomongo_tls.core.options.read_preference import ReadPreference
 from aiomongo_tls.core.retry import Retryability
 from aiomongo_tls.core.sessions import ImplicitSession, ServerSessionPool
 from aiomongo_tls.deadline import Deadline
-from aiomongo_tls.errors import MongoError
+from aiomongo_tls.errors import InvalidOperation, MongoError
 
 if TYPE_CHECKING:
     from aiomongo_tls.address import ServerAddress
@@ -58,6 +58,10 @@ class Executing(Protocol):
     @property
     def sessions(self) -> ServerSessionPool:
         """The client's sessions that nobody is using."""
+        ...
+
+    def deadline(self) -> Deadline:
+        """The deadline of an operation that begins now."""
         ...
 
     async def execute(
@@ -121,9 +125,11 @@ class Reaper:
         """
         is_told = False
         try:
-            with suppress(MongoError):
-                await _send_kill(executor, cursor, session)
+            await _send_kill(executor, cursor, session)
             is_told = True
+        except MongoError as exc:
+            # Who has no time does not wait for it any longer, but it is done.
+            is_told = not exc.timeout
         finally:
             session.end()
             if cursor.connection is not None:
@@ -160,8 +166,15 @@ class Reaper:
             try:
                 if cursor.address not in silent:
                     await _send_kill(executor, cursor, session)
+            except InvalidOperation:
+                if cursor.connection is None:
+                    # The client is closed, or used on another loop, and this one has no way to the server.
+                    self.notes.append(cursor)
+                    return
             except MongoError:
-                silent.add(cursor.address)
+                if cursor.connection is None:
+                    # Behind a load balancer all servers have one address.
+                    silent.add(cursor.address)
             finally:
                 session.end()
                 if cursor.connection is not None:
@@ -180,5 +193,5 @@ async def _send_kill(executor: Executing, cursor: OpenCursor, session: ImplicitS
         read_preference=ReadPreference.PRIMARY,
         retryability=Retryability.READ_ONCE,
     )
-    now = asyncio.get_running_loop().time()
-    await executor.execute(command, session, Deadline.after(_KILL_LIMIT, "closing a cursor", now=now), cursor)
+    limit = Deadline.after(_KILL_LIMIT, "closing a cursor", now=asyncio.get_running_loop().time())
+    await executor.execute(command, session, limit.tightened(executor.deadline()), cursor)

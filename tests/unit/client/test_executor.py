@@ -42,6 +42,11 @@ def ping(**changed: Any) -> Command:
     return Command(**(values | changed))
 
 
+async def settle() -> None:
+    for _ in range(5):
+        await asyncio.sleep(0)
+
+
 def session_numbers(topology: FakeTopology) -> list[int | None]:
     ids = [sent.document.get("lsid") for sent in topology.sent]
     return [None if lsid is None else int.from_bytes(lsid["id"], "big") for lsid in ids]
@@ -324,6 +329,55 @@ async def test_abandoned_cursors_are_killed_by_the_next_operation() -> None:
     assert {sent.deadline.option for sent in killed} == {"closing a cursor"}
     await client.close()
     assert topology.out == 0
+
+
+async def test_killing_a_cursor_keeps_to_the_operation_s_time() -> None:
+    """Closing one waits no longer than any other operation may; what has no time left is done by the next one."""
+    topology = FakeTopology(NetworkTimeout("late"))
+    client = executor(topology, timeout=2.0)
+    cursor = OpenCursor(Batch(7, "app", "users", []), FAKE)
+    with timeout(0.5):
+        await client.kill_cursor(cursor, ImplicitSession(client.sessions))
+    assert topology.sent[0].deadline.option == "timeout(0.5)"
+    topology.connections[0].reply_late({})
+    await client.run(ping())
+    await settle()
+    assert topology.names == ["killCursors", "ping", "killCursors"]
+    assert topology.sent[2].deadline.option == "timeoutMS=2000"
+    await client.kill_cursor(cursor, ImplicitSession(client.sessions))
+    assert topology.names[3:] == ["killCursors"]
+
+
+def test_abandoned_cursors_are_not_lost_on_another_loop() -> None:
+    """Where the client cannot be used, they wait for the loop where it can."""
+    topology = FakeTopology()
+    client = executor(topology)
+    client.abandon(OpenCursor(Batch(7, "app", "users", []), FAKE), ImplicitSession(client.sessions))
+    usual = topology.try_check_out_from
+
+    def elsewhere(_: Any) -> Any:
+        raise InvalidOperation("another loop")
+
+    async def ping_there() -> None:
+        await client.run(ping())
+        await settle()
+
+    topology.try_check_out_from = elsewhere  # type: ignore[method-assign]
+    asyncio.run(ping_there())
+    topology.try_check_out_from = usual  # type: ignore[method-assign]
+    asyncio.run(ping_there())
+    assert topology.names == ["ping", "ping", "killCursors"]
+    client.abort()
+
+
+async def test_whatever_the_goodbye_meets_everything_is_closed() -> None:
+    """An answer that nobody can read, for example."""
+    topology = FakeTopology()
+    client = executor(topology)
+    await client.run(ping())
+    topology.answers = [ValueError("not to be read")]
+    await client.close()
+    assert (topology.names, topology.out, topology.closed) == (["ping", "endSessions"], 0, 1)
 
 
 async def test_forgetting_to_close_is_reported() -> None:

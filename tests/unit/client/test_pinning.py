@@ -34,16 +34,18 @@ def batch(name: str, cursor_id: int, *numbers: int) -> dict[str, Any]:
     return {"cursor": {"id": cursor_id, "ns": "app.users", name: [{"_id": number} for number in numbers]}}
 
 
+def aggregate(**changed: Any) -> Command:
+    values: dict[str, Any] = {
+        "document": {"aggregate": "users", "pipeline": [], "cursor": {}},
+        "documents_in": DocumentsIn.CURSOR,
+        "read_preference": ReadPreference.PRIMARY,
+        "retryability": Retryability.READ,
+    }
+    return Command(database="app", **(values | changed))
+
+
 async def opened(client: Executor) -> Cursor:
-    document = {"aggregate": "users", "pipeline": [], "cursor": {}}
-    command = Command(
-        database="app",
-        document=document,
-        documents_in=DocumentsIn.CURSOR,
-        read_preference=ReadPreference.PRIMARY,
-        retryability=Retryability.READ,
-    )
-    return await AsyncCommandCursor[dict[str, Any]].opened_by(client, command, None)
+    return await AsyncCommandCursor[dict[str, Any]].opened_by(client, aggregate(), None)
 
 
 async def settle() -> None:
@@ -208,13 +210,7 @@ async def test_documents_that_cannot_be_decoded_leave_no_cursor(topology_of: Any
     """It is killed, over its own connection where there is a load balancer."""
     topology: FakeTopology = topology_of(batch("firstBatch", 7, 1))
     client = executor(topology)
-    command = Command(
-        database="app",
-        document={"aggregate": "users"},
-        documents_in=DocumentsIn.CURSOR,
-        decoder=ReplyDecoder(CodecOptions(document_class=Refusing)),
-        retryability=Retryability.READ,
-    )
+    command = aggregate(decoder=ReplyDecoder(CodecOptions(document_class=Refusing)))
     with pytest.raises(ValueError, match="_id"):
         await AsyncCommandCursor[Any].opened_by(client, command, None)
     await settle()
@@ -222,3 +218,91 @@ async def test_documents_that_cannot_be_decoded_leave_no_cursor(topology_of: Any
     assert topology.out == 0
     assert len(topology.connections) == (1 if topology_of is load_balanced else 2)
     assert len(client.sessions) == len({sent.document["lsid"]["id"] for sent in topology.sent})
+
+
+# Several tasks
+
+
+def waiting(go: asyncio.Event, answer: dict[str, Any]) -> Any:
+    async def answered(_: dict[str, Any]) -> dict[str, Any]:
+        await go.wait()
+        return answer
+
+    return answered
+
+
+async def reading(cursor: Cursor) -> asyncio.Task[dict[str, Any]]:
+    task = asyncio.create_task(cursor.next())
+    await asyncio.sleep(0)
+    return task
+
+
+@pytest.mark.parametrize("last", [0, 7])
+@pytest.mark.parametrize("topology_of", [replica_set, load_balanced])
+async def test_closing_a_cursor_that_another_task_reads(topology_of: Any, last: int) -> None:
+    """The reader is told that there is no more; connection and session are given back once, when the reply has come."""
+    go = asyncio.Event()
+    topology: FakeTopology = topology_of(batch("firstBatch", 7), waiting(go, batch("nextBatch", last, 2)))
+    client = executor(topology)
+    cursor = await opened(client)
+    task = await reading(cursor)
+    await cursor.close()
+    assert topology.out == 1
+    # Its session is not at anybody's disposal as long as the server may be reading in it.
+    used = topology.sent[1].document["lsid"]
+    assert client.sessions.take(0.0, None).id != used
+    go.set()
+    with pytest.raises(StopAsyncIteration):
+        await task
+    await settle()
+    assert (topology.out, cursor.alive, cursor.cursor_id) == (0, False, 0)
+    assert topology.names[2:] == ([] if topology_of is load_balanced and not last else ["killCursors"])
+    assert used in [client.sessions.take(0.0, None).id for _ in range(2)]
+    with pytest.raises(StopAsyncIteration):
+        await cursor.next()
+
+
+@pytest.mark.parametrize("topology_of", [replica_set, load_balanced])
+async def test_closing_a_cursor_that_another_task_opens(topology_of: Any) -> None:
+    """What the server has opened by then is killed."""
+    go = asyncio.Event()
+    topology: FakeTopology = topology_of(waiting(go, batch("firstBatch", 7, 1)))
+    client = executor(topology)
+    cursor = AsyncCommandCursor[Any](client)
+    task = asyncio.create_task(cursor._open(aggregate()))
+    await asyncio.sleep(0)
+    await cursor.close()
+    go.set()
+    await task
+    assert not cursor.alive
+    client._reaper.work()
+    await settle()
+    assert (topology.out, topology.names) == (0, ["aggregate", "killCursors"])
+
+
+@pytest.mark.parametrize("failure", [AutoReconnect("lost"), {"ok": 0.0, "code": 237, "errmsg": "killed"}])
+async def test_what_fails_on_a_closed_cursor_gives_its_connection_back(failure: Any) -> None:
+    """Nobody closes it once more. That it was killed is no news."""
+    go = asyncio.Event()
+    topology = load_balanced(batch("firstBatch", 7), waiting(go, failure))
+    cursor = await opened(executor(topology))
+    task = await reading(cursor)
+    await cursor.close()
+    go.set()
+    with pytest.raises((AutoReconnect, StopAsyncIteration)):
+        await task
+    await settle()
+    assert topology.out == 0
+
+
+async def test_one_task_reads_at_a_time() -> None:
+    """Two would get the same batch, or two cursors; the one that reads is not disturbed."""
+    go = asyncio.Event()
+    topology = load_balanced(batch("firstBatch", 7), waiting(go, batch("nextBatch", 0, 1, 2)))
+    cursor = await opened(executor(topology))
+    task = await reading(cursor)
+    with pytest.raises(InvalidOperation, match="another task"):
+        await cursor.next()
+    go.set()
+    assert [await task, await cursor.next()] == [{"_id": 1}, {"_id": 2}]
+    assert (topology.out, topology.names) == (0, ["aggregate", "getMore"])
