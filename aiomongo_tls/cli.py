@@ -189,7 +189,9 @@ def _demo(_: argparse.Namespace, page: _Page) -> int:
     page.fact("Python", f"{platform.python_version()} ({platform.python_implementation()})")
     page.fact("OpenSSL", f"{ssl.OPENSSL_VERSION}; SNI {'yes' if ssl.HAS_SNI else 'no'}")
     certs = CertKit()
-    ada = certs.client(subject="CN=ada,OU=demo,O=Example", not_after=datetime.now(UTC) + timedelta(days=30, minutes=1))
+    now = datetime.now(UTC)
+    until = now + timedelta(days=30, minutes=1)
+    ada = certs.client(subject="CN=ada,OU=demo,O=Example", not_before=now - timedelta(hours=1), not_after=until)
     with MongoTestServer(ca=certs, users=[ada]) as server:
         page.fact("server", f"{server.address}, embedded; demands a client certificate")
         return asyncio.run(_session(page, certs, server, ada))

@@ -90,7 +90,13 @@ def _extension(certificate: x509.Certificate, kind: Any) -> Any:
 
 
 def client_findings(
-    own: CertificateContents, where: str, *, now: datetime, is_user: bool, database: str | None = None
+    own: CertificateContents,
+    where: str,
+    *,
+    now: datetime,
+    is_user: bool,
+    database: str | None = None,
+    share: float = EXPIRY_SHARE,
 ) -> list[Finding]:
     """Judge a client's certificate.
 
@@ -100,8 +106,10 @@ def client_findings(
         now: the present moment, in UTC.
         is_user: whether it is to log in by MONGODB-X509.
         database: a database that the user may want to work with.
+        share: `tlsExpiryWarning`; the doctor warns when a client does.
     """
     details = own.details
+    is_ending = details.not_after - now < share * (details.not_after - details.not_before)
     findings = [
         info(
             Check.FILES,
@@ -109,7 +117,7 @@ def client_findings(
             "client certificate",
             found=f"{shown(details)}, issued by {_issuer(details)}, {left(details, now)}",
         ),
-        *_time_findings(details, now, f"the client certificate in {where}", "client-certificate"),
+        *_time_findings(details, now, f"the client certificate in {where}", "client-certificate", is_ending=is_ending),
     ]
     if own.usages is not None and not own.usages & {_CLIENT_AUTH, _ANY_USAGE}:
         findings.append(
@@ -263,6 +271,7 @@ def _time_findings(
     check: Check = Check.FILES,
     host: ServerAddress | None = None,
     severe: bool = True,
+    is_ending: bool | None = None,
 ) -> list[Finding]:
     fault = error if severe else warning
     if now > details.not_after:
@@ -289,7 +298,7 @@ def _time_findings(
                 fix="check the clock of this machine, and the time from which it was issued",
             )
         ]
-    if not expires_soon(details, now):
+    if not (expires_soon(details, now) if is_ending is None else is_ending):
         return []
     return [
         warning(
@@ -304,7 +313,7 @@ def _time_findings(
 
 
 def expires_soon(details: CertificateDetails, now: datetime) -> bool:
-    """Whether a certificate should have been renewed by now.
+    """Whether a server's or authority's certificate should have been renewed by now.
 
     Args:
         details: the certificate.

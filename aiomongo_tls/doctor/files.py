@@ -171,7 +171,9 @@ class _Reading:
         self._own = own = read_contents(material.leaf_der)
         credential = self._options.credential
         is_user = credential is not None and credential.mechanism == "MONGODB-X509"
-        self._findings += client_findings(own, _where(named), now=now, is_user=is_user, database=self._options.database)
+        self._findings += client_findings(
+            own, _where(named), now=now, is_user=is_user, database=self._options.database, share=part.expiry_warning
+        )
         first = next((block for block in blocks_in(named) if block.label in pem.CERTIFICATE_LABELS), None)
         if first is not None and first.der != material.leaf_der:
             self._findings.append(leaf_finding(read_contents(first.der), _where(named)))

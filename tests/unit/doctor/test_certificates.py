@@ -110,6 +110,17 @@ def test_a_fault_of_a_client_certificate(own: CertificateContents, expected: tup
     assert all(finding.fix for finding in findings if finding.severity is not Severity.INFO)
 
 
+def test_when_the_end_of_a_client_certificate_is_near() -> None:
+    """When a client would warn of it: by tlsExpiryWarning, whatever that is in days."""
+    own = certificate(days=(-300, 65))
+
+    def found(share: float) -> list[tuple[str, str]]:
+        return bad(client_findings(own, WHERE, now=NOW, is_user=True, share=share))
+
+    assert found(0.2) == [("warning", "client-certificate-expiring")]
+    assert found(0.1) == found(0) == []
+
+
 def test_what_is_no_fault() -> None:
     """No extendedKeyUsage allows everything, as does `any`; without MONGODB-X509 nobody needs a subject."""
     assert bad(client(certificate(usages=None))) == []
