@@ -52,6 +52,7 @@ if TYPE_CHECKING:
         ConnectionPoolListener,
         ServerHeartbeatListener,
         ServerListener,
+        TLSHandshakeListener,
         TopologyListener,
     )
     from aiomongo_tls.core.events.pool_events import (
@@ -68,6 +69,11 @@ if TYPE_CHECKING:
         PoolClosedEvent,
         PoolCreatedEvent,
         PoolReadyEvent,
+    )
+    from aiomongo_tls.core.events.tls_events import (
+        TLSHandshakeFailedEvent,
+        TLSHandshakeStartedEvent,
+        TLSHandshakeSucceededEvent,
     )
     from aiomongo_tls.core.events.topology_events import (
         ServerClosedEvent,
@@ -232,6 +238,10 @@ __all__ = [
     "ServerType",
     "Severity",
     "TLSError",
+    "TLSHandshakeFailedEvent",
+    "TLSHandshakeListener",
+    "TLSHandshakeStartedEvent",
+    "TLSHandshakeSucceededEvent",
     "TLSHandshakeTimeout",
     "TLSIdentity",
     "TLSIdentityProvider",
@@ -304,6 +314,7 @@ _HOMES = {
         "ConnectionPoolListener",
         "ServerHeartbeatListener",
         "ServerListener",
+        "TLSHandshakeListener",
         "TopologyListener",
     ),
     "aiomongo_tls.core.events.pool_events": (
@@ -320,6 +331,11 @@ _HOMES = {
         "PoolClosedEvent",
         "PoolCreatedEvent",
         "PoolReadyEvent",
+    ),
+    "aiomongo_tls.core.events.tls_events": (
+        "TLSHandshakeFailedEvent",
+        "TLSHandshakeStartedEvent",
+        "TLSHandshakeSucceededEvent",
     ),
     "aiomongo_tls.core.events.topology_events": (
         "ServerClosedEvent",

@@ -512,7 +512,7 @@ async def open_connection(
     engine: TLSEngine | None = None
     if setup is not None:
         try:
-            server_hostname = server_hostname or _server_name(address)
+            server_hostname = server_hostname or default_server_name(address)
             engine = TLSEngine(setup.context, server_hostname=server_hostname, session=session)
         except ValueError as exc:
             raise ConfigurationError(f"{address}: the host cannot be a server name in TLS: {exc}") from exc
@@ -552,7 +552,8 @@ async def open_connection(
     return transport
 
 
-def _server_name(address: ServerAddress) -> str:
+def default_server_name(address: ServerAddress) -> str:
+    """The name by which a server is asked for and verified unless `tlsServerNames` has another one."""
     if address.is_unix_socket:
         return "localhost"
     # A zone ("fe80::1%eth0") belongs to this machine. The dot behind a complete name ("db.example.net.") is for DNS

@@ -156,14 +156,19 @@ class TLSEngine:
 
     @property
     def info(self) -> TLSInfo | None:
-        """What was agreed, None until the handshake is done."""
+        """What was agreed, None until the handshake is done, and if nobody asked before the connection was broken."""
         if self._info is None and self.handshake_done:
             cipher = self._ssl.cipher()
+            try:
+                certificate = self._ssl.getpeercert()
+            except ValueError:
+                # After a fatal alert OpenSSL says that the handshake is not done.
+                return None
             self._info = TLSInfo(
                 version=self._ssl.version() or "",
                 cipher=cipher[0] if cipher else "",
                 resumed=self.resumed,
-                peer_certificate=self._ssl.getpeercert() or None,
+                peer_certificate=certificate or None,
                 peer_der=self._ssl.getpeercert(binary_form=True),
                 server_hostname=self.server_hostname,
             )

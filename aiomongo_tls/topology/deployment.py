@@ -422,6 +422,7 @@ class Deployment:
             database=options.database,
             load_balanced=options.load_balanced,
             monitors=monitors,
+            publisher=means.announcer.publisher,
             computations=means.computations,
         )
         await means.connect(establisher, connection)

@@ -53,13 +53,11 @@ class Server:
 
     @property
     def tls_status(self) -> ServerTLSStatus | None:
-        """What was agreed on the newest connection; None before there was one, and without TLS."""
+        """What was agreed on the newest connection that told; None before there was one, and without TLS."""
         info = self.newest.tls if self.newest is not None else None
-        if info is None:
-            return None
-        if self._tls is None or self._tls[0] is not info:
+        if info is not None and (self._tls is None or self._tls[0] is not info):
             self._tls = info, ServerTLSStatus.of(info)
-        return self._tls[1]
+        return self._tls[1] if self._tls is not None else None
 
     @property
     def doing(self) -> str:

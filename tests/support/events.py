@@ -15,7 +15,7 @@ _Listener: Any = type("_Listener", LISTENERS, {})
 
 
 class Events(_Listener):  # type: ignore[misc]
-    """Every event of pools, servers, heartbeats and topologies, in the order in which they were told.
+    """Every event of pools, servers, heartbeats, topologies and TLS handshakes, in the order in which they were told.
 
     Attributes:
         all: the events.

@@ -153,7 +153,7 @@ async def test_a_named_user_is_the_user(kit: CertKit) -> None:
     ada = kit.client(subject="CN=ada")
     with MongoTestServer(ca=kit, users=[User("eve", "secret")]) as server:
         uri = f"mongodb://eve:secret@{server.address}/"
-        options = {"tlsCAFile": kit.ca_path, "tlsCertificateKeyFile": ada.path}
+        options: dict[str, Any] = {"tlsCAFile": kit.ca_path, "tlsCertificateKeyFile": ada.path}
         async with AsyncClient.connect(uri, **options) as client:
             status = client.tls_status()
     assert (status.user, status.subject) == ("eve", "CN=ada")

@@ -22,6 +22,11 @@ if TYPE_CHECKING:
         PoolCreatedEvent,
         PoolReadyEvent,
     )
+    from aiomongo_tls.core.events.tls_events import (
+        TLSHandshakeFailedEvent,
+        TLSHandshakeStartedEvent,
+        TLSHandshakeSucceededEvent,
+    )
     from aiomongo_tls.core.events.topology_events import (
         ServerClosedEvent,
         ServerDescriptionChangedEvent,
@@ -111,5 +116,18 @@ class TopologyListener:
         """The client was closed."""
 
 
-LISTENERS = (ConnectionPoolListener, ServerListener, ServerHeartbeatListener, TopologyListener)
+class TLSHandshakeListener:
+    """Is told of each TLS handshake, those of monitors included."""
+
+    def started(self, event: TLSHandshakeStartedEvent) -> None:
+        """A handshake begins."""
+
+    def succeeded(self, event: TLSHandshakeSucceededEvent) -> None:
+        """A handshake is done, and the server has answered."""
+
+    def failed(self, event: TLSHandshakeFailedEvent) -> None:
+        """A handshake failed, or the server refused the client's certificate right after it."""
+
+
+LISTENERS = (ConnectionPoolListener, ServerListener, ServerHeartbeatListener, TopologyListener, TLSHandshakeListener)
 """Everything that `event_listeners` takes: instances of a subclass of one of these."""

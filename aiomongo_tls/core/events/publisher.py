@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from aiomongo_tls.core.events import pool_events, topology_events
+from aiomongo_tls.core.events import pool_events, tls_events, topology_events
 from aiomongo_tls.core.events.listeners import (
     ConnectionPoolListener,
     ServerHeartbeatListener,
     ServerListener,
+    TLSHandshakeListener,
     TopologyListener,
 )
 
@@ -42,6 +43,11 @@ _METHODS: dict[type[object], dict[type[object], str]] = {
         topology_events.TopologyDescriptionChangedEvent: "description_changed",
         topology_events.TopologyClosedEvent: "closed",
     },
+    TLSHandshakeListener: {
+        tls_events.TLSHandshakeStartedEvent: "started",
+        tls_events.TLSHandshakeSucceededEvent: "succeeded",
+        tls_events.TLSHandshakeFailedEvent: "failed",
+    },
 }
 
 
@@ -57,6 +63,7 @@ class EventPublisher:
         wants_server: the same for server events.
         wants_heartbeat: the same for checks of servers.
         wants_topology: the same for topology events.
+        wants_tls: the same for TLS handshakes.
         is_telling: whether a listener is being told of an event, in the middle of which it came.
     """
 
@@ -67,6 +74,7 @@ class EventPublisher:
         "wants_heartbeat",
         "wants_pool",
         "wants_server",
+        "wants_tls",
         "wants_topology",
     )
 
@@ -85,12 +93,13 @@ class EventPublisher:
         self.wants_server = any(isinstance(listener, ServerListener) for listener in listeners)
         self.wants_heartbeat = any(isinstance(listener, ServerHeartbeatListener) for listener in listeners)
         self.wants_topology = any(isinstance(listener, TopologyListener) for listener in listeners)
+        self.wants_tls = any(isinstance(listener, TLSHandshakeListener) for listener in listeners)
 
     def publish(self, event: object) -> None:
         """Tell everybody who wants to know, in the order in which the listeners were given. Plain.
 
         Args:
-            event: one of the events in `pool_events` or `topology_events`.
+            event: one of the events in `pool_events`, `topology_events` or `tls_events`.
         """
         for listener, method in self._subscribers[type(event)]:
             was_telling, self.is_telling = self.is_telling, True

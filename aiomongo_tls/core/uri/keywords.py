@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         ConnectionPoolListener,
         ServerHeartbeatListener,
         ServerListener,
+        TLSHandshakeListener,
         TopologyListener,
     )
     from aiomongo_tls.core.options.driver_info import DriverInfo
@@ -128,7 +129,10 @@ class ConnectOptions(TypedDict, total=False):
 
     # Events
     event_listeners: (
-        Sequence[ConnectionPoolListener | ServerListener | ServerHeartbeatListener | TopologyListener] | None
+        Sequence[
+            ConnectionPoolListener | ServerListener | ServerHeartbeatListener | TopologyListener | TLSHandshakeListener
+        ]
+        | None
     )
 
     # Messages

@@ -57,6 +57,16 @@ def test_info_tells_what_was_agreed(opened: Any, version: ssl.TLSVersion, kit: C
     assert opened.client.info is info
 
 
+def test_info_of_a_connection_that_an_alert_has_broken(opened: Any) -> None:
+    """Whoever has not asked before learns nothing, whoever has keeps it."""
+    seen = opened.server.info
+    for engine in (opened.client, opened.server):
+        with pytest.raises(ssl.SSLError):
+            engine.receive_data(b"\x17\x03\x03\x00\x20" + bytes(32))
+    assert opened.client.info is None
+    assert opened.server.info is seen is not None
+
+
 def test_info_is_none_before_the_handshake_is_done(client_context: ssl.SSLContext) -> None:
     """Nothing was agreed yet."""
     engine = TLSEngine(client_context, server_hostname="db.example.net")

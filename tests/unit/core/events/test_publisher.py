@@ -9,12 +9,13 @@ import pytest
 from bson import ObjectId
 
 from aiomongo_tls.address import ServerAddress
-from aiomongo_tls.core.events import pool_events, topology_events
+from aiomongo_tls.core.events import pool_events, tls_events, topology_events
 from aiomongo_tls.core.events.listeners import (
     LISTENERS,
     ConnectionPoolListener,
     ServerHeartbeatListener,
     ServerListener,
+    TLSHandshakeListener,
     TopologyListener,
 )
 from aiomongo_tls.core.events.publisher import NOBODY, EventPublisher
@@ -31,6 +32,15 @@ VALUES: dict[str, Any] = {
     "reply": {},
     "previous_description": None,
     "new_description": None,
+    "server_name": "db.example.net",
+    "monitors": False,
+    "dns_duration": 0.1,
+    "tcp_duration": 0.1,
+    "tls_duration": 0.1,
+    "version": "TLSv1.3",
+    "cipher": "TLS_AES_256_GCM_SHA384",
+    "resumed": False,
+    "failure": None,
 }
 
 
@@ -59,6 +69,7 @@ def events(module: Any) -> list[type[Any]]:
 
 POOL_EVENTS = events(pool_events)
 TOPOLOGY_EVENTS = events(topology_events)
+TLS_EVENTS = events(tls_events)
 
 
 def test_eleven_events_of_pools() -> None:
@@ -66,7 +77,7 @@ def test_eleven_events_of_pools() -> None:
     assert len(POOL_EVENTS) == 11
 
 
-@pytest.mark.parametrize("event", [*POOL_EVENTS, *TOPOLOGY_EVENTS])
+@pytest.mark.parametrize("event", [*POOL_EVENTS, *TOPOLOGY_EVENTS, *TLS_EVENTS])
 def test_each_event_has_one_method_of_one_listener(event: type[Any]) -> None:
     """Nobody else is told."""
     listeners = [recorder(kind) for kind in LISTENERS]
@@ -84,7 +95,7 @@ def test_every_method_is_told_of_something() -> None:
     for kind in LISTENERS:
         listener, told = recorder(kind)
         publisher = EventPublisher([listener])
-        for event in (*POOL_EVENTS, *TOPOLOGY_EVENTS):
+        for event in (*POOL_EVENTS, *TOPOLOGY_EVENTS, *TLS_EVENTS):
             publisher.publish(made(event))
         assert {name for name, _ in told} == {name for name, _ in inspect.getmembers(kind, inspect.isfunction)}
 
@@ -93,13 +104,20 @@ def test_what_is_wanted_is_known_before() -> None:
     """So that no event is made for nobody."""
 
     def wants(publisher: EventPublisher) -> tuple[bool, ...]:
-        return (publisher.wants_pool, publisher.wants_server, publisher.wants_heartbeat, publisher.wants_topology)
+        return (
+            publisher.wants_pool,
+            publisher.wants_server,
+            publisher.wants_heartbeat,
+            publisher.wants_topology,
+            publisher.wants_tls,
+        )
 
-    assert wants(NOBODY) == (False, False, False, False)
-    assert wants(EventPublisher([ConnectionPoolListener()])) == (True, False, False, False)
-    assert wants(EventPublisher([ServerListener()])) == (False, True, False, False)
-    assert wants(EventPublisher([ServerHeartbeatListener()])) == (False, False, True, False)
-    assert wants(EventPublisher([TopologyListener()])) == (False, False, False, True)
+    assert wants(NOBODY) == (False, False, False, False, False)
+    assert wants(EventPublisher([ConnectionPoolListener()])) == (True, False, False, False, False)
+    assert wants(EventPublisher([ServerListener()])) == (False, True, False, False, False)
+    assert wants(EventPublisher([ServerHeartbeatListener()])) == (False, False, True, False, False)
+    assert wants(EventPublisher([TopologyListener()])) == (False, False, False, True, False)
+    assert wants(EventPublisher([TLSHandshakeListener()])) == (False, False, False, False, True)
 
 
 def test_listeners_are_told_in_their_order_and_need_not_listen_to_everything() -> None:
