@@ -11,8 +11,8 @@
 - `executor`: one command on one connection: checked out, completed (`lsid`, `txnNumber`, `$readPreference`, `$db`),
   encoded, sent, decoded, judged; and the loop of attempts around it. The hot path is here.
 - `cursor`, `command_cursor` on `batches`: a cursor on the server and what is read of it.
-- `reaper`: cursors that nobody reads any more, and how they are ended. `late_reply`: what follows when the reply to an
-  operation that was given up comes after all.
+- `reaper`: cursors that nobody reads any more, and how they are ended. `late_reply`: replies that nobody reads, because
+  the operation was given up or because they cannot be read. `goodbye`: endSessions, and every connection closed.
 - `connecting`: what `AsyncClient.connect()` returns. `timeout`: the deadline of a block. `ending`: waiting that
   survives cancellation. `not_here`: PyMongo's methods that are still missing, as a table.
 

@@ -25,19 +25,17 @@ import asyncio
 import os
 import warnings
 from contextvars import Context
-from functools import partial
 from random import random
 from typing import TYPE_CHECKING, Any
 from weakref import ReferenceType, WeakSet, ref
 
 from aiomongo_tls.client.ending import outlast
 from aiomongo_tls.client.goodbye import say_goodbye
-from aiomongo_tls.client.late_reply import LateReply
-from aiomongo_tls.client.reaper import OpenCursor, Reaper
+from aiomongo_tls.client.late_reply import broken_off, unreadable
+from aiomongo_tls.client.reaper import CURSOR, OpenCursor, Reaper
 from aiomongo_tls.client.timeout import block_deadline
 from aiomongo_tls.core.commands.completion import complete
-from aiomongo_tls.core.commands.cursors import left_open, read_batch
-from aiomongo_tls.core.commands.decoding import DocumentsIn
+from aiomongo_tls.core.commands.cursors import read_batch
 from aiomongo_tls.core.commands.outcome import error_of, failure_of, news_in
 from aiomongo_tls.core.retry import NO_ATTEMPTS, Failure, GiveUp, RetryPolicy, decide
 from aiomongo_tls.core.sdam.topology_type import TopologyType
@@ -58,7 +56,6 @@ if TYPE_CHECKING:
 
     from aiomongo_tls.address import ServerAddress
     from aiomongo_tls.core.commands.command import Command
-    from aiomongo_tls.core.commands.cursors import Batch
     from aiomongo_tls.core.options.client_options import ClientOptions
     from aiomongo_tls.core.sdam.topology_description import TopologyDescription
     from aiomongo_tls.core.wire.op_msg import DocumentSequence
@@ -70,9 +67,6 @@ REAUTHENTICATION_REQUIRED = 391
 
 UNACKNOWLEDGED: Mapping[str, Any] = {"ok": 1}
 """Stands for the reply to a command that gets none."""
-
-CURSOR = "cursor"
-"""What a connection is pinned to, for the pool's words on what its connections are doing."""
 
 
 class Executor:
@@ -300,12 +294,12 @@ class Executor:
             try:
                 data = await connection.request(body, sequences, deadline=deadline)
             except BaseException:
-                self._broken_off(connection, command, session)
+                broken_off(connection, command, session, self._reaper)
                 raise
             try:
                 reply = command.decoder.decode(data, command.documents_in)
             except Exception:
-                self._unreadable(connection, command, data)
+                unreadable(connection, command, data, self._reaper)
                 raise
             if reply.get("ok") == 1 or reply.get("code") != REAUTHENTICATION_REQUIRED or is_known_again:
                 return reply
@@ -350,32 +344,6 @@ class Executor:
             was_sent=was_sent,
             reply=reply,
         )
-
-    def _broken_off(self, connection: Connection, command: Command, session: ImplicitSession) -> None:
-        """Sees to it that what a request leaves behind is used again when its late reply has come."""
-        in_cursor = command.documents_in is DocumentsIn.CURSOR
-        if not connection.is_usable or (connection.service_id is not None and in_cursor):
-            # Behind a load balancer only this connection leads to the cursor: it cannot be used for anything else.
-            session.mark_dirty()
-            return
-        opens = None if command.name == "getMore" else partial(self._opened_late, connection.address)
-        LateReply(session.taken, opens).wait_at(connection)
-
-    def _opened_late(self, address: ServerAddress, batch: Batch) -> None:
-        if not self._is_closed:
-            self._reaper.note(OpenCursor(batch, address))
-            self._reaper.work()
-
-    def _unreadable(self, connection: Connection, command: Command, reply: bytes) -> None:
-        """Sees to the cursor that a reply has opened which the user's own classes, or bson, cannot read."""
-        batch = left_open(reply) if command.name != "getMore" else None
-        if batch is None or self._is_closed:
-            return
-        if connection.service_id is None:
-            self._opened_late(connection.address, batch)
-        else:
-            connection.pinned = CURSOR
-            self._reaper.note(OpenCursor(batch, connection.address, connection, asyncio.get_running_loop()))
 
     # Cursors
 

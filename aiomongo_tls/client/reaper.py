@@ -34,6 +34,10 @@ _KILL_LIMIT = 5.0
 """Seconds for a killCursors."""
 
 
+CURSOR = "cursor"
+"""What a connection is pinned to, for the pool's words on what its connections are doing."""
+
+
 class OpenCursor(NamedTuple):
     """A cursor that is open on a server."""
 
