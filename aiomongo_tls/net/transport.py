@@ -150,7 +150,8 @@ class Transport(asyncio.Protocol):
         Raises:
             Exception: what broke the stream, explained; ConnectionAbortedError if our side closed it.
         """
-        if self._told or self._closing:
+        # A peer may have answered and ended the stream in order before anybody asks here: the receiver has its answer.
+        if self._closing or self._error is not None or (self._told and not self._open):
             raise self._reason()
         if not self._open:
             self._handshake_waiter = waiter = asyncio.get_running_loop().create_future()

@@ -51,6 +51,19 @@ async def test_a_certificate_of_a_stranger_is_refused(listen: Any, dial: Any, co
     assert "UNKNOWN_CA" in str(error)
 
 
+@pytest.mark.parametrize("tls", [True, False])
+async def test_an_answer_and_the_end_before_anybody_asks(listen: Any, dial: Any, contexts: Any, tls: bool) -> None:
+    """A peer that answers at once and closes in order has not broken the stream: its answer counts."""
+    peer = await listen(contexts.server() if tls else None, echo=True)
+    client = await dial(peer.port, contexts.client() if tls else None, first=b"hello")
+    accepted = await peer.accepted()
+    await accepted.receives(5)
+    accepted.transport.close()
+    assert await client.end() is None
+    await client.transport.handshake()
+    assert bytes(client.data) == b"hello"
+
+
 @both_versions
 async def test_a_refused_client_hears_the_alert(listen: Any, dial: Any, contexts: Any, version: ssl.TLSVersion) -> None:
     """A server that wants a certificate and gets none says so, and its alert reaches the client."""
