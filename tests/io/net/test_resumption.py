@@ -57,7 +57,7 @@ class Client:
         self.identity = identity
         self.ahead = 0.0
 
-    async def connect(self, server: Server, *, monitors: bool = False) -> bool:
+    async def connect(self, server: Server, *, monitors: bool = False, resumes: bool = True) -> bool:
         """Connect and close; whether a session was resumed."""
         connection = Connection(server.address, 1)
         await Establisher(
@@ -67,6 +67,7 @@ class Client:
             credential=None,
             resolver=resolver_of(),
             monitors=monitors,
+            resumes=resumes,
             clock=lambda: time.time() + self.ahead,
         ).establish(connection)
         assert connection.tls is not None
@@ -138,6 +139,17 @@ async def test_monitors_and_pools_share_tickets(contexts: Contexts, client: Clie
             True,
             True,
         ]
+
+
+async def test_an_examination_does_not_resume(contexts: Contexts, client: Client, reads: list[int]) -> None:
+    """It wants to see certificates, and leaves nothing to others either."""
+    async with mongo_peer(contexts.server(client_certificate=True)) as peer:
+        assert not await client.connect(peer, resumes=False)
+        assert not client.has_tickets
+        assert not await client.connect(peer)
+        assert not await client.connect(peer, resumes=False)
+        assert await client.connect(peer)
+    assert len(reads) == 1
 
 
 async def test_many_at_once(contexts: Contexts, client: Client, reads: list[int]) -> None:
