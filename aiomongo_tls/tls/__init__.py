@@ -16,6 +16,7 @@ sockets, certifi; `cryptography` only inside the functions that need it.
   `secret_file` lends OpenSSL a path to bytes in memory, `trust` knows the operating system's store.
 - `context` builds the SSLContext and shares it by `fingerprint`. Both it and `material` block (files, 20-40 ms for a
   public bundle): callers run them in a thread.
+- `key_log` honours SSLKEYLOGFILE, with a warning.
 - `engine` is TLS between two buffers, for client and server, without I/O and without a clock. Its head tells how
   OpenSSL behaves there. `tickets` keeps what lets a second connection to a host leave out the certificates, and says to
   whom and for how long; they live and die with the TLSSetup.

@@ -19,7 +19,7 @@ What is switched on, and what is not:
 - Responders (OCSP) are not OpenSSL's business here: see `revocation.py`.
 - A certificate with no host name among its subject alternative names, be there IP addresses or none at all, is matched
   by its common name where a host name is asked for (OpenSSL's default, PyMongo's too); an IP address never is.
-- SSLKEYLOGFILE is not looked at.
+- SSLKEYLOGFILE, as it is when a context is built, is honoured with a WARNING (`key_log.py`).
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ from aiomongo_tls.errors import ConfigurationError
 from aiomongo_tls.tls.certificate import CertificateDetails
 from aiomongo_tls.tls.crl import reaches_a_root
 from aiomongo_tls.tls.fingerprint import fingerprint
+from aiomongo_tls.tls.key_log import honour_key_log
 from aiomongo_tls.tls.material import TLSMaterial, load_material
 from aiomongo_tls.tls.secret_file import secret_file
 from aiomongo_tls.tls.tickets import Tickets
@@ -122,6 +123,7 @@ def build_context(material: TLSMaterial, options: TLSOptions) -> ssl.SSLContext:
         with secret_file(material.chain) as chain, secret_file(material.key) as key:
             # Always a password: without one OpenSSL would ask on the terminal.
             context.load_cert_chain(chain, key, password)
+    honour_key_log(context)
     return context
 
 

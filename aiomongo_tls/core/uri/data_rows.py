@@ -193,8 +193,8 @@ PYMONGO: Final = (
         EVENT_LISTENERS,
         None,
         "event_listeners",
-        "Who is told what happens in pools and to servers: ConnectionPoolListener, ServerListener, "
-        "ServerHeartbeatListener, TopologyListener. CommandListener is not here yet.",
+        "Who is told what happens in pools, to servers and in TLS handshakes: ConnectionPoolListener, ServerListener, "
+        "ServerHeartbeatListener, TopologyListener, TLSHandshakeListener. CommandListener is not here yet.",
         keyword_only=True,
     ),
     Option(

@@ -88,11 +88,6 @@ class TestPolicy:
         other = ssl.PEM_cert_to_DER_cert(kit.stranger().ca_pem.decode())
         assert built(ca_file=kit.stranger().ca_pem).get_ca_certs(binary_form=True) == [other]
 
-    def test_keys_are_not_logged(self, kit: CertKit, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-        """Whoever sets SSLKEYLOGFILE for something else does not get ours."""
-        monkeypatch.setenv("SSLKEYLOGFILE", str(tmp_path / "keys"))
-        assert built(ca_file=kit.ca_pem).keylog_filename is None
-
     def test_a_supplied_context_is_used_untouched(self) -> None:
         """Even where ours would be stricter."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
