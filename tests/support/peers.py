@@ -215,6 +215,10 @@ async def mongo_peer(context: ssl.SSLContext | None = None, *, path: str | None 
     try:
         yield peer
     finally:
+        # Who has just connected is accepted, gets a session and a socket, each in a turn of its own; asyncio would lose
+        # a connection in the middle of that.
+        for _ in range(3):
+            await asyncio.sleep(0)
         server.close()
         for session in peer.sessions:
             assert session.transport is not None
