@@ -431,8 +431,9 @@ class Topology:
         try:
             await self._life.begin(search.limit)
         except ConnectionFailure as exc:
-            # Where the operation's own deadline was the limit, how far it had come says more.
-            if search.limit is search.deadline or not search.limit.has_passed(asyncio.get_running_loop().time()):
+            # Where the operation's own deadline was the limit, how far it had come says more. The clock is not asked: a
+            # loop may end a wait early by its clock's resolution.
+            if search.limit is search.deadline or is_permanent(exc):
                 raise
             raise ServerSelectionTimeoutError(
                 f"no server was known until {search.limit.option} had passed; last fault: {exc}"
