@@ -83,10 +83,13 @@ def raise_for_write(reply: Mapping[str, Any], *, host: ServerAddress | None = No
         OperationFailure: see `raise_for_reply()`.
     """
     raise_for_reply(reply, host=host)
-    errors = _sequence(reply.get("writeErrors"))
-    if errors:
-        raise write_error_in(_mapping(errors[-1]), error_labels=_labels(reply))
-    raise_for_write_concern(reply)
+    # A success has neither.
+    if "writeErrors" in reply:
+        errors = _sequence(reply["writeErrors"])
+        if errors:
+            raise write_error_in(_mapping(errors[-1]), error_labels=_labels(reply))
+    if "writeConcernError" in reply:
+        raise_for_write_concern(reply)
 
 
 def raise_for_write_concern(reply: Mapping[str, Any]) -> None:

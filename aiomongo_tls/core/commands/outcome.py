@@ -107,6 +107,8 @@ def _in_clearer_words(error: MongoError) -> MongoError:
         return error
     if not str(error).startswith("Transaction numbers"):
         return error
-    clearer = OperationFailure(_NO_RETRYABLE_WRITES, error.code, error.details)
+    details = error.details or {}
+    clearer = OperationFailure(_NO_RETRYABLE_WRITES, error.code, details, error_labels=details.get("errorLabels", ()))
+    clearer.service_id = error.service_id
     clearer.__cause__ = error
     return clearer

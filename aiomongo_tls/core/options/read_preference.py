@@ -61,7 +61,7 @@ class ReadPreference:
         TypeError: an argument of the wrong type.
     """
 
-    __slots__ = ("_hedge", "_max_staleness", "_tag_sets")
+    __slots__ = ("_hash", "_hedge", "_max_staleness", "_tag_sets")
 
     PRIMARY: ClassVar[ReadPreference]
     PRIMARY_PREFERRED: ClassVar[ReadPreference]
@@ -85,6 +85,8 @@ class ReadPreference:
         self._tag_sets = _checked_tag_sets(tag_sets)
         self._max_staleness = _checked_staleness(max_staleness)
         self._hedge = _checked_hedge(hedge)
+        # Asked for by every operation, which finds its servers by its read preference.
+        self._hash = hash((self.mode, self._max_staleness))
 
     @property
     def name(self) -> str:
@@ -122,7 +124,7 @@ class ReadPreference:
         return self.document == other.document if isinstance(other, ReadPreference) else NotImplemented
 
     def __hash__(self) -> int:
-        return hash((self.mode, self._max_staleness))
+        return self._hash
 
     def __repr__(self) -> str:
         tag_sets = self.tag_sets if self._tag_sets else None

@@ -109,3 +109,25 @@ async def test_a_cancelled_cursor_costs_its_connection_and_nothing_hangs(
         await task
     async with asyncio.timeout(5):
         assert await client.app.users.count_documents({}) == 5
+
+
+@pytest.mark.parametrize("last", [0, 7])
+async def test_a_cursor_is_closed_while_another_task_reads_it(
+    balanced: tuple[MongoTestServer, Client], last: int
+) -> None:
+    """Its one connection is given back once, after the reply, and is whole."""
+    server, client = balanced
+    cursor = client.app.users.find(batch_size=2)
+    await cursor.next()
+    await cursor.next()
+    batch = {"cursor": {"id": last, "ns": "app.users", "nextBatch": [{"_id": 9}]}}
+    server.on("getMore").replies(batch).answers_after(0.05).once()
+    task = asyncio.create_task(cursor.next())
+    await asyncio.to_thread(server.wait_for, "getMore")
+    await cursor.close()
+    with pytest.raises(StopAsyncIteration):
+        await task
+    async with asyncio.timeout(5):
+        assert await client.app.users.count_documents({}) == 5
+    assert in_use(client) == 0
+    assert len({command.connection_id for command in server.commands_named("find", "getMore", "aggregate")}) == 1

@@ -108,10 +108,17 @@ def test_a_child_process_shares_no_session_and_no_cursor() -> None:
     with MongoTestServer(tls="off") as server, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         client = Client(server.uri())
+        unopened = client.app.users.find()
 
-        async def in_the_child() -> None:
+        async def in_the_child(cursor: Any) -> None:
             async with asyncio.timeout(10):
                 await client.ping()
+                # What it has read before the fork is here, too; the rest is the parent's.
+                assert len(await cursor.to_list(1)) == 1
+                with pytest.raises(InvalidOperation, match="parent process"):
+                    await cursor.to_list()
+                await cursor.close()
+                assert len(await unopened.to_list()) == 5
                 await client.close()
 
         async def in_the_parent() -> None:
@@ -123,9 +130,9 @@ def test_a_child_process_shares_no_session_and_no_cursor() -> None:
             if child == 0:
                 status = 1
                 try:
+                    asyncio.run(in_the_child(cursor))
                     del cursor
                     gc.collect()
-                    asyncio.run(in_the_child())
                     status = 0
                 finally:
                     os._exit(status)

@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from bson import ObjectId
 
 from aiomongo_tls.address import ServerAddress
 from aiomongo_tls.core.auth.hello import StreamDescription
 from aiomongo_tls.core.commands.command import Command
 from aiomongo_tls.core.commands.outcome import error_of, failure_of, news_in
 from aiomongo_tls.core.error_labels import RETRYABLE_WRITE
+from aiomongo_tls.core.reply import error_in
 from aiomongo_tls.core.retry import Failure, Retryability
 from aiomongo_tls.core.server_type import ServerType
 from aiomongo_tls.errors import AutoReconnect, MongoError, NotPrimaryError, OperationFailure, WriteConcernError
@@ -98,3 +100,22 @@ def test_a_server_without_retryable_writes_is_explained() -> None:
     assert (failure.error.code, failure.error.details) == (20, details)
     other = OperationFailure("something else", 20)
     assert failed(other).error is other
+
+
+def test_clearer_words_keep_what_the_error_knew() -> None:
+    """The labels, the service, the server's own words as the cause."""
+    reply = {"ok": 0.0, "code": 20, "errmsg": "Transaction numbers are only allowed on...", "errorLabels": ["Some"]}
+    service = ObjectId()
+    insert = Command(database="app", document={"insert": "users", "txnNumber": 1}, retryability=Retryability.WRITE)
+    failure = failure_of(
+        error_in(reply),
+        insert,
+        StreamDescription(service_id=service),
+        retry_writes=True,
+        is_sharded=False,
+        was_sent=True,
+    )
+    assert "retryWrites=false" in str(failure.error)
+    assert failure.error.has_error_label("Some")
+    assert failure.error.service_id == service
+    assert "only allowed" in str(failure.error.__cause__)
