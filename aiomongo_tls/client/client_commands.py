@@ -20,13 +20,21 @@ if TYPE_CHECKING:
 class ClientCommands(Configured):
     """The methods of a client that send something."""
 
-    async def ping(self) -> dict[str, Any]:
+    async def ping(self, *, timeoutMS: float | None = None) -> dict[str, Any]:  # noqa: N803 - the option's name
         """Ask the server for a sign of life and return its answer.
+
+            await client.ping(timeoutMS=500)      # is this service ready?
+
+        Args:
+            timeoutMS: how long to wait for it, instead of the client's `timeoutMS`; 0 for no limit. A block of
+                `aiomongo_tls.timeout()` around it can only be shortened.
 
         Raises:
             MongoError: there was none.
+            TypeError: `timeoutMS` is not a number.
+            ValueError: `timeoutMS` is negative.
         """
-        return dict(await self._admin({"ping": 1}, None))
+        return dict(await self._admin({"ping": 1}, None, timeout_ms=timeoutMS))
 
     async def server_info(self, session: None = None) -> dict[str, Any]:
         """The server's version and how it was built.
@@ -88,11 +96,13 @@ class ClientCommands(Configured):
         document = with_concern({"dropDatabase": 1}, self.write_concern, comment)
         await self._run(self._settings.write_command(check_database_name(name), document), session)
 
-    async def _admin(self, document: dict[str, Any], session: object) -> Mapping[str, Any]:
+    async def _admin(
+        self, document: dict[str, Any], session: object, *, timeout_ms: float | None = None
+    ) -> Mapping[str, Any]:
         command = Command(
             database="admin",
             document=document,
             read_preference=ReadPreference.PRIMARY,
             retryability=Retryability.READ,
         )
-        return await self._run(command, session)
+        return await self._run(command, session, timeout_ms=timeout_ms)

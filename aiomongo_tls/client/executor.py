@@ -33,7 +33,7 @@ from aiomongo_tls.client.ending import outlast
 from aiomongo_tls.client.goodbye import say_goodbye
 from aiomongo_tls.client.late_reply import broken_off, unreadable
 from aiomongo_tls.client.reaper import CURSOR, OpenCursor, Reaper
-from aiomongo_tls.client.timeout import block_deadline
+from aiomongo_tls.client.timeout import block_deadline, own_deadline
 from aiomongo_tls.core.commands.completion import complete
 from aiomongo_tls.core.commands.cursors import read_batch
 from aiomongo_tls.core.commands.outcome import error_of, failure_of, news_in
@@ -129,9 +129,19 @@ class Executor:
         """What is known of the deployment."""
         return self._topology.description
 
-    def deadline(self) -> Deadline:
-        """The deadline of an operation that begins now."""
+    def deadline(self, timeout_ms: float | None = None) -> Deadline:
+        """The deadline of an operation that begins now.
+
+        Args:
+            timeout_ms: the operation's own limit, instead of the client's; 0 for none.
+
+        Raises:
+            TypeError: not a number.
+            ValueError: negative.
+        """
         block = block_deadline()
+        if timeout_ms is not None:
+            return own_deadline(timeout_ms).tightened(block or NEVER)
         if block is not None:
             return block
         if self._timeout is None:

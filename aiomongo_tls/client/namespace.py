@@ -54,10 +54,10 @@ class Configured:
         """How well confirmed a read must be."""
         return self._settings.read_concern
 
-    async def _run(self, command: Command, session: object) -> Mapping[str, Any]:
+    async def _run(self, command: Command, session: object, *, timeout_ms: float | None = None) -> Mapping[str, Any]:
         # Every operation comes by here or opens a cursor.
         refuse_session(session)
-        return await self._executor.run(command)
+        return await self._executor.run(command, self._executor.deadline(timeout_ms))
 
 
 class Namespace(Configured, Generic[DocumentType]):

@@ -20,8 +20,9 @@ def timeout(seconds: float | None) -> AbstractContextManager[None]:
             await users.find_one({"_id": 1})
 
     All operations share the time that is left. A block within a block can only shorten it. What runs out of time
-    raises an error whose `timeout` is true; the time does not cut short what needs no server, as `asyncio.timeout`
-    would. It is told to the server as no command's `maxTimeMS` yet: a command that is given up may go on there.
+    raises an error whose `timeout` is true, unless an attempt had failed before in another way: then that is raised,
+    because it may have been carried out. The time does not cut short what needs no server, as `asyncio.timeout` would.
+    It is told to the server as no command's `maxTimeMS` yet: a command that is given up may go on there.
 
     Args:
         seconds: the time in seconds; None or 0 for no limit but that of a block around this one.
@@ -57,3 +58,21 @@ def _bounded(seconds: float | None) -> Generator[None]:
 def block_deadline() -> Deadline | None:
     """The deadline of the block that is running, None outside of one."""
     return _block.get()
+
+
+def own_deadline(milliseconds: float) -> Deadline:
+    """The deadline of one operation that begins now and has a `timeoutMS` of its own.
+
+    Args:
+        milliseconds: its `timeoutMS`; 0 for no limit.
+
+    Raises:
+        TypeError: not a number.
+        ValueError: negative, or no number of anything.
+    """
+    given: object = milliseconds
+    if isinstance(given, bool) or not isinstance(given, (int, float)):
+        raise TypeError(f"timeoutMS is a number of milliseconds or None, not {type(given).__name__}")
+    if not given >= 0:
+        raise ValueError(f"timeoutMS is a number of milliseconds, 0 or more, not {given}")
+    return Deadline.after(given / 1000, f"timeoutMS={given:g}", now=running_loop().time())

@@ -10,12 +10,13 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx
 import pytest
 
-from aiomongo_tls.testing import CertKit, MongoTestServer
+from aiomongo_tls.testing import Certificate, CertKit, MongoTestServer
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 
@@ -39,13 +40,13 @@ def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]
 
 
 @asynccontextmanager
-async def serving(*arguments: str, mongodb_uri: str) -> AsyncIterator[httpx.AsyncClient]:
+async def serving(*arguments: str, mongodb_uri: str, **environment: str) -> AsyncIterator[httpx.AsyncClient]:
     """An HTTP service in its own process, and a client for it once it says where it listens."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         *arguments,
         cwd=EXAMPLES,
-        env=os.environ | {"MONGODB_URI": mongodb_uri, "PYTHONUNBUFFERED": "1"},
+        env=os.environ | environment | {"MONGODB_URI": mongodb_uri, "PYTHONUNBUFFERED": "1"},
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )
@@ -119,6 +120,59 @@ async def test_fastapi_app_does_not_start_with_a_wrong_certificate(aiomongo_cert
     with pytest.raises(pytest.fail.Exception, match="unknown-ca"):
         async with serving("-m", "uvicorn", "fastapi_app:app", "--port", "0", mongodb_uri=wrong):
             pass
+
+
+def mount(directory: Path, certificate: Certificate) -> None:
+    """The three files of a Kubernetes secret."""
+    (directory / "ca.crt").write_bytes(certificate.ca_pem)
+    (directory / "tls.crt").write_bytes(certificate.certificate_chain_pem)
+    (directory / "tls.key").write_bytes(certificate.private_key_pem)
+
+
+async def test_kubernetes_app(aiomongo_certs: CertKit, tmp_path: Path) -> None:
+    """It is ready while the database answers, alive in any case, and tells when the certificate in use expires."""
+    service = "-m", "uvicorn", "--app-dir", "kubernetes", "app:app", "--port", "0"
+    first, renewed = (
+        aiomongo_certs.client("orders", not_after=datetime.now(UTC).replace(microsecond=0) + timedelta(days=days))
+        for days in (1, 2)
+    )
+    mount(tmp_path, first)
+    with MongoTestServer(ca=aiomongo_certs, users=[first]) as server:
+        uri = f"mongodb://{server.address}/?authMechanism=MONGODB-X509&tlsReloadIntervalMS=50"
+        async with serving(*service, mongodb_uri=uri, MONGODB_TLS=str(tmp_path)) as http:
+
+            async def tells(sample: str, value: float) -> bool:
+                response = await http.get("/metrics")
+                assert response.headers["content-type"].startswith("text/plain; version=0.0.4")
+                return f"mongodb_client_certificate_{sample} {value:.0f}" in response.text.splitlines()
+
+            assert await tells("on_disk_differs", 0)
+            async with asyncio.timeout(20):
+                # Half a second may not be enough on a busy machine.
+                while (await http.get("/ready")).json() != {"ready": True}:
+                    pass
+            assert await tells("not_after_seconds", first.details.not_after.timestamp())
+            mount(tmp_path, renewed)
+            async with asyncio.timeout(20):
+                # There is no event: the files are looked at by another process.
+                while not await tells("not_after_seconds", renewed.details.not_after.timestamp()):  # noqa: ASYNC110
+                    await asyncio.sleep(0.05)
+            server.kill()
+            unready = await http.get("/ready")
+            assert unready.status_code == 503
+            assert "timeoutMS=500" in unready.json()["because"]
+            assert (await http.get("/live")).json() == {"live": True}
+
+
+def test_kubernetes_manifest_fits_the_app() -> None:
+    """Paths that are probed are served, variables that are set are read, and no file is mounted by itself."""
+    manifest, app = ((EXAMPLES / "kubernetes" / name).read_text() for name in ("manifest.yaml", "app.py"))
+    for path in re.findall(r"path: (/\w+)", manifest):
+        assert f'@app.get("{path}")' in app
+    for variable in re.findall(r"- name: (MONGODB_\w+)", manifest):
+        assert f'os.environ["{variable}"]' in app or f'os.environ.get("{variable}"' in app
+    assert manifest.count("/etc/mongodb-tls") == 2
+    assert "subPath:" not in manifest
 
 
 async def test_aiohttp_app(uri: str) -> None:

@@ -37,6 +37,33 @@ async def ends_in_time(attempt: Callable[[], Awaitable[None]]) -> None:
     pytest.fail(f"took {elapsed:.3f} s, the limit was {LIMIT} s")
 
 
+async def test_a_ping_has_a_limit_of_its_own(aiomongo_server: MongoTestServer) -> None:
+    """Instead of the client's, longer or shorter; a block around it can only be shortened."""
+    async with AsyncClient.connect(aiomongo_server.uri(), timeoutMS=10_000) as client:
+        assert (await client.ping(timeoutMS=0))["ok"] == 1
+        aiomongo_server.on("ping").answers_after(60)
+
+        async def attempt() -> None:
+            with pytest.raises(NetworkTimeout, match=f"timeoutMS={LIMIT * 1000:g}"):
+                await client.ping(timeoutMS=LIMIT * 1000)
+
+        async def attempt_in_block() -> None:
+            with timeout(LIMIT), pytest.raises(NetworkTimeout, match="timeout"):
+                await client.ping(timeoutMS=60_000)
+
+        await ends_in_time(attempt)
+        await ends_in_time(attempt_in_block)
+
+
+@pytest.mark.parametrize("wrong", [True, "500", -1, float("nan")])
+async def test_a_ping_s_limit_is_a_number_of_milliseconds(aiomongo_server: MongoTestServer, wrong: Any) -> None:
+    """Anything else is refused, before anything is sent."""
+    async with aiomongo_server.connect() as client:
+        with pytest.raises((TypeError, ValueError), match="timeoutMS is a number of milliseconds"):
+            await client.ping(timeoutMS=wrong)
+    assert not aiomongo_server.commands_named("ping")
+
+
 @pytest.mark.parametrize(("where", "phase"), STALLS)
 async def test_first_operation(aiomongo_server: MongoTestServer, where: Any, phase: Phase) -> None:
     """An operation that needs a new connection, and a server that falls silent on the way to it."""
