@@ -422,10 +422,14 @@ class Executor:
             raise
 
     def abort(self) -> None:
-        """Close every connection at once, without a word to the server. Plain and idempotent."""
+        """Close every connection at once, without a word to the server. Plain and idempotent.
+
+        Raises:
+            InvalidOperation: the client belongs to another event loop, which is still in use.
+        """
+        self._topology.abort()
         self._is_closed = True
         self._reaper.cancel()
-        self._topology.abort()
 
     async def _close(self) -> None:
         try:

@@ -16,7 +16,7 @@ from typing import Any
 from aiomongo_tls.core.commands.arguments import check_list
 from aiomongo_tls.core.commands.operations import Operation
 from aiomongo_tls.core.commands.statements import Kind, Statement
-from aiomongo_tls.errors import BulkWriteError, InvalidOperation
+from aiomongo_tls.errors import BulkWriteError, InvalidOperation, ProtocolError
 
 
 @dataclass(slots=True)
@@ -115,7 +115,16 @@ class BulkOutcome:
             run: the run that the command belongs to.
             first: where in the run the command's first statement stands.
             reply: the server's reply.
+
+        Raises:
+            ProtocolError: the reply does not fit the command.
         """
+        try:
+            self._add(run, first, reply)
+        except (AttributeError, LookupError, TypeError) as exc:
+            raise ProtocolError(f"the reply to the bulk's {run.kind.value} command does not fit it: {exc!r}") from exc
+
+    def _add(self, run: Run, first: int, reply: Mapping[str, Any]) -> None:
         document = self.document
         count = reply.get("n", 0)
         if run.kind is Kind.INSERT:

@@ -7,6 +7,7 @@ import gc
 import os
 import warnings
 from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -73,6 +74,22 @@ def test_a_close_that_its_loop_did_not_finish() -> None:
         asyncio.run(begin())
         gc.collect()
         asyncio.run(finish())
+
+
+def test_aborting_on_another_loop_changes_nothing() -> None:
+    """The client goes on where it is at home."""
+
+    async def abort() -> None:
+        with pytest.raises(InvalidOperation, match="another event loop"):
+            client.abort()
+
+    with MongoTestServer(tls="off") as server, asyncio.Runner() as home:
+        client = Client(server.uri())
+        home.run(client.ping())
+        with ThreadPoolExecutor() as elsewhere:
+            elsewhere.submit(asyncio.run, abort()).result()
+        home.run(client.ping())
+        home.run(client.close())
 
 
 async def in_a_block(client: Client) -> None:

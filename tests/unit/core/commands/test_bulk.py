@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from aiomongo_tls.core.commands.bulk import BulkOutcome, Run, check_operations, runs
 from aiomongo_tls.core.commands.operations import DeleteMany, InsertOne, UpdateOne
 from aiomongo_tls.core.commands.statements import Kind, Statement
-from aiomongo_tls.errors import BulkWriteError, InvalidOperation
+from aiomongo_tls.errors import BulkWriteError, InvalidOperation, ProtocolError
 
 I, U, D = Kind.INSERT, Kind.UPDATE, Kind.DELETE  # noqa: E741
 
@@ -118,6 +118,22 @@ def test_a_write_concern_error_alone_is_raised_at_the_end() -> None:
     assert details["writeConcernErrors"] == [{**concern, "errorLabels": ["RetryableWriteError"]}]
     assert details["nInserted"] == 1
     assert raised.value.has_error_label("RetryableWriteError")
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        {"n": None},
+        {"n": 1, "upserted": [{"_id": 1}]},
+        {"n": 1, "upserted": 5},
+        {"n": 0, "writeErrors": [{"index": 3, "code": 1}]},
+        {"n": 0, "writeErrors": ["no"]},
+    ],
+)
+def test_a_reply_that_does_not_fit_is_a_clear_error(reply: dict[str, Any]) -> None:
+    """And not a TypeError of ours."""
+    with pytest.raises(ProtocolError, match="update"):
+        BulkOutcome().add(Run(U, [0], [{}]), 0, reply)
 
 
 def test_operations_are_checked_before_the_first_is_sent() -> None:
