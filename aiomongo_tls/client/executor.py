@@ -231,49 +231,55 @@ class Executor:
         topology, loop = self._topology, running_loop()
         attempts = NO_ATTEMPTS
         answered: Connection | None = None
-        while True:
-            connection: Connection | None = None
-            body: bytes | None = None
-            try:
-                if at is not None:
-                    connection = await self._check_out_at(at, deadline)
-                else:
-                    connection = topology.try_check_out(command.read_preference, attempts.deprioritized)
-                    if connection is None:
-                        self._is_used = True
-                        connection = await topology.check_out(deadline, command.read_preference, attempts.deprioritized)
-                body, sequences = complete(
-                    command, session, connection.description, attempts, self._retry_writes, topology, loop.time()
-                )
-                reply = await self._exchange(connection, command, body, sequences, session, deadline)
-                if reply.get("ok") == 1 and "writeConcernError" not in reply:
-                    if pins and connection.service_id is not None:
-                        self._pin(connection, reply)
-                    return reply, connection
-                answered = connection
-                failure = self._answered_with_error(reply, command, connection)
-                if failure is None:
-                    return reply, connection
-            except MongoError as exc:
-                failure = self._failed(exc, command, connection, was_sent=body is not None)
-            finally:
-                if connection is not None and connection.pinned is None:
-                    topology.check_in(connection)
-            what = decide(attempts, failure, self._policy, deadline=deadline, now=loop.time(), chance=self._chance)
-            if isinstance(what, GiveUp):
-                told = what.failure
-                if told.reply is not None and answered is not None:
-                    return told.reply, answered
+        try:
+            while True:
+                connection: Connection | None = None
+                body: bytes | None = None
                 try:
-                    if told is not failure and not self._is_closed:
-                        told.error.add_note(f"it was tried again, in vain: {failure.error}")
-                    raise told.error
+                    if at is not None:
+                        connection = await self._check_out_at(at, deadline)
+                    else:
+                        connection = topology.try_check_out(command.read_preference, attempts.deprioritized)
+                        if connection is None:
+                            self._is_used = True
+                            connection = await topology.check_out(
+                                deadline, command.read_preference, attempts.deprioritized
+                            )
+                    body, sequences = complete(
+                        command, session, connection.description, attempts, self._retry_writes, topology, loop.time()
+                    )
+                    reply = await self._exchange(connection, command, body, sequences, session, deadline)
+                    if reply.get("ok") == 1 and "writeConcernError" not in reply:
+                        if pins and connection.service_id is not None:
+                            self._pin(connection, reply)
+                        return reply, connection
+                    answered = connection
+                    failure = self._answered_with_error(reply, command, connection)
+                    if failure is None:
+                        return reply, connection
+                except MongoError as exc:
+                    failure = self._failed(exc, command, connection, was_sent=body is not None)
                 finally:
-                    # The error's traceback leads to this frame; no way leads back, so that neither keeps the other.
-                    del attempts, failure, what, told
-            attempts = what.attempts
-            if what.delay:
-                await self._sleep(what.delay)
+                    if connection is not None and connection.pinned is None:
+                        topology.check_in(connection)
+                what = decide(attempts, failure, self._policy, deadline=deadline, now=loop.time(), chance=self._chance)
+                if isinstance(what, GiveUp):
+                    told = what.failure
+                    if told.reply is not None and answered is not None:
+                        return told.reply, answered
+                    try:
+                        if told is not failure and not self._is_closed:
+                            told.error.add_note(f"it was tried again, in vain: {failure.error}")
+                        raise told.error
+                    finally:
+                        del failure, what, told
+                attempts, delay = what.attempts, what.delay
+                del failure, what
+                if delay:
+                    await self._sleep(delay)
+        finally:
+            # The errors' tracebacks lead to this frame; no way leads back, so that neither keeps the other alive.
+            del attempts
 
     async def _check_out_at(self, cursor: OpenCursor, deadline: Deadline) -> Connection:
         if cursor.connection is not None:

@@ -643,3 +643,23 @@ async def test_an_error_does_not_keep_what_it_met_alive() -> None:
         assert [connection() for connection in gone] == [None, None]
     finally:
         gc.enable()
+
+
+async def test_an_error_that_was_overcome_is_gone() -> None:
+    """And with it the reply that came in the end, which may be large."""
+    errors: list[weakref.ref[BaseException]] = []
+
+    async def lose(_: dict[str, Any]) -> AutoReconnect:
+        error = lost()
+        errors.append(weakref.ref(error))
+        return error
+
+    topology = replica_set(lose, lose, {"n": 5})
+    gc.disable()
+    try:
+        with timeout(60):
+            assert (await executor(topology).run(find()))["n"] == 5
+        topology.errors.clear()
+        assert [error() for error in errors] == [None, None]
+    finally:
+        gc.enable()
