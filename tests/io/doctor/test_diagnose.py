@@ -27,7 +27,7 @@ from aiomongo_tls.net.dns import Endpoint
 from aiomongo_tls.net.srv import DNSResolver
 from aiomongo_tls.testing import CertKit, MongoTestServer, OCSPResponder, ReplicaSet, ShardedCluster, User
 
-LATE = 0.7
+LATE = 1.5
 """Seconds that a diagnosis may take beyond its time limit on a busy machine."""
 
 
@@ -158,7 +158,7 @@ def test_on_uvloop(aiomongo_certs: CertKit) -> None:
         diagnosis = runner.run(diagnose(server.uri()))
         assert diagnosis.worst is Severity.INFO, diagnosis
         server.stalls("hello")
-        assert fault(runner.run(diagnose(server.uri(), timeout=0.6))).reason == "hello-timeout"
+        assert fault(runner.run(diagnose(server.uri(), timeout=2))).reason == "hello-timeout"
 
 
 # The certificate matrix
@@ -303,7 +303,7 @@ async def test_name_servers_that_do_not_answer() -> None:
         return []
 
     world = World(lookup=RecordedLookup(lookup), mountinfo="")
-    diagnosis = await examine("mongodb://db.example.net/?tls=true", world=world, timeout=0.6)
+    diagnosis = await examine("mongodb://db.example.net/?tls=true", world=world, timeout=2)
     gate.set()
     assert (fault(diagnosis).check, fault(diagnosis).reason) == (Check.DNS, "dns-timeout")
 
@@ -351,8 +351,8 @@ async def test_a_silent_peer(where: Any, check: Check, reason: str, aiomongo_cer
     with serving(aiomongo_certs) as server:
         server.stalls(where)
         began = time.monotonic()
-        diagnosis = await diagnose(server.uri(), timeout=1)
-        assert time.monotonic() - began < 1 + LATE
+        diagnosis = await diagnose(server.uri(), timeout=3)
+        assert time.monotonic() - began < 3 + LATE
     found = fault(diagnosis)
     assert (found.check, found.reason) == (check, reason)
     assert "connectTimeoutMS" not in str(found)
@@ -403,7 +403,7 @@ async def test_a_peer_with_odd_answers() -> None:
         peer.answers["ping"] = {"ok": 0, "code": 8, "errmsg": "no"}
         assert fault(await diagnose(f"mongodb://{peer.address}/")).reason == "ping-failed"
         peer.answers["ping"] = None
-        assert fault(await diagnose(f"mongodb://{peer.address}/", timeout=1)).reason == "ping-timeout"
+        assert fault(await diagnose(f"mongodb://{peer.address}/", timeout=2)).reason == "ping-timeout"
         peer.answers["hello"] = {"ok": 0, "code": 8, "errmsg": "no"}
         assert fault(await diagnose(f"mongodb://{peer.address}/")).reason == "hello-failed"
 
@@ -417,8 +417,8 @@ async def test_more_silent_peers_than_are_examined_at_once(monkeypatch: pytest.M
     async with AsyncExitStack() as stack:
         peers = [await stack.enter_async_context(raw_peer(silence)) for _ in range(12)]
         began = time.monotonic()
-        diagnosis = await diagnose(f"mongodb://{','.join(map(str, peers))}/", timeout=1)
-        assert time.monotonic() - began < 1 + LATE
+        diagnosis = await diagnose(f"mongodb://{','.join(map(str, peers))}/", timeout=2)
+        assert time.monotonic() - began < 2 + LATE
     assert [finding.host for finding in diagnosis.errors] == peers
     assert diagnosis.reasons() == {"hello-timeout", "out-of-time"}
 
@@ -450,7 +450,7 @@ async def test_srv_records(aiomongo_certs: CertKit) -> None:
             dns.records["_mongodb._tcp.cluster.example.net", "SRV"] = ["0 0 27017 db1.evil.example."]
             assert fault(await examine(uri, world=world, **files)).reason == "srv-unusable"
         dns.is_silent = True
-        found = fault(await examine(uri, world=world, timeout=1, **files))
+        found = fault(await examine(uri, world=world, timeout=2, **files))
         assert (found.check, found.reason) == (Check.DNS, "dns-timeout")
 
 
@@ -547,7 +547,7 @@ async def test_a_file_that_never_ends(tmp_path: Path) -> None:
     """Reading it is given up with everything else."""
     pipe = tmp_path / "ca.pem"
     os.mkfifo(pipe)
-    diagnosis = await diagnose("mongodb://h/?tls=true", tlsCAFile=pipe, timeout=0.5)
+    diagnosis = await diagnose("mongodb://h/?tls=true", tlsCAFile=pipe, timeout=2)
     # Lets the thread go that still reads.
     pipe.write_bytes(b"")
     found = fault(diagnosis)
@@ -565,9 +565,9 @@ async def test_a_password_function_that_never_answers(aiomongo_certs: CertKit) -
 
     began = time.monotonic()
     diagnosis = await diagnose(
-        "mongodb://h/?tls=true", tlsCertificateKeyFile=me.path, tlsCertificateKeyFilePassword=password, timeout=0.5
+        "mongodb://h/?tls=true", tlsCertificateKeyFile=me.path, tlsCertificateKeyFilePassword=password, timeout=2
     )
-    assert time.monotonic() - began < 0.5 + LATE
+    assert time.monotonic() - began < 2 + LATE
     assert fault(diagnosis).check is Check.FILES
 
 
