@@ -60,7 +60,7 @@ def block_deadline() -> Deadline | None:
     return _block.get()
 
 
-def own_deadline(milliseconds: float) -> Deadline:
+def own_deadline(milliseconds: object) -> Deadline:
     """The deadline of one operation that begins now and has a `timeoutMS` of its own.
 
     Args:
@@ -70,9 +70,8 @@ def own_deadline(milliseconds: float) -> Deadline:
         TypeError: not a number.
         ValueError: negative, or no number of anything.
     """
-    given: object = milliseconds
-    if isinstance(given, bool) or not isinstance(given, (int, float)):
-        raise TypeError(f"timeoutMS is a number of milliseconds or None, not {type(given).__name__}")
-    if not given >= 0:
-        raise ValueError(f"timeoutMS is a number of milliseconds, 0 or more, not {given}")
-    return Deadline.after(given / 1000, f"timeoutMS={given:g}", now=running_loop().time())
+    if isinstance(milliseconds, bool) or not isinstance(milliseconds, (int, float)):
+        raise TypeError(f"timeoutMS is a number of milliseconds or None, not {type(milliseconds).__name__}")
+    if not milliseconds >= 0:
+        raise ValueError(f"timeoutMS is a number of milliseconds, 0 or more, not {milliseconds}")
+    return Deadline.after(milliseconds / 1000, f"timeoutMS={milliseconds:g}", now=running_loop().time())

@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import bson
 import pytest
+from events import Events
 from peers import Contexts, MongoPeer, Recorder, mongo_peer, resolver_of
 from sweep import Cancels, World, in_every_way, sweep
 
+from aiomongo_tls.core.events.publisher import EventPublisher
 from aiomongo_tls.core.options.credential import MongoCredential
 from aiomongo_tls.net.connection import Connection
 from aiomongo_tls.net.dns import Endpoint, Resolver
@@ -55,6 +58,39 @@ async def test_open_connection(contexts: Contexts, identity: Identity, cancels: 
                 await asyncio.to_thread(lambda: None)
 
             yield World(victim, check, settled=lambda: not resolver._jobs)
+
+    steps = await sweep(scenario, cancels=cancels)
+    assert steps > 5
+
+
+@in_every_way
+async def test_told_handshakes(contexts: Contexts, identity: Identity, cancels: Cancels) -> None:
+    """A handshake of which listeners were told that it begins has one end, whenever nobody needs it any more."""
+
+    @asynccontextmanager
+    async def scenario() -> AsyncIterator[World]:
+        async with mongo_peer(contexts.server(client_certificate=True)) as peer:
+            told = Events()
+            maker = replace(establisher(peer, identity), publisher=EventPublisher([told]))
+            connection = Connection(peer.address, 1)
+
+            async def check(was_cancelled: bool) -> None:
+                connection.close()
+                await connection.wait_closed()
+
+            def at_once() -> None:
+                assert told.names in (
+                    [],
+                    ["TLSHandshakeStarted", "TLSHandshakeFailed"],
+                    ["TLSHandshakeStarted", "TLSHandshakeSucceeded"],
+                )
+
+            yield World(
+                lambda: maker.establish(connection),
+                check,
+                settled=lambda: not maker.resolver._jobs,
+                at_once=at_once,
+            )
 
     steps = await sweep(scenario, cancels=cancels)
     assert steps > 5

@@ -74,7 +74,8 @@ async def connecting(uri: str, context: ssl.SSLContext) -> None:
     assert_type(client, AsyncClient[Document])
     await client.close()
     async with AsyncClient.connect(uri, tlsCAFile=Path("ca.pem"), tlsCertificateKeyFilePassword=lambda: b"") as client:
-        assert_type(await client.ping(), Document)
+        assert_type(await client.ping(timeoutMS=500), Document)
+        assert_type(client.tls_status().not_after, datetime | None)
     async with AsyncClient.connect(uri, tls_identity=Vault(), tlsServerNames={"127.0.0.1": "db.example.net"}) as client:
         assert_type(client, AsyncClient[Document])
     provider: TLSIdentityProvider = Vault()
