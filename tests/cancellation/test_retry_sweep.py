@@ -126,3 +126,35 @@ async def test_closing_a_cursor_behind_a_load_balancer(cancels: int) -> None:
 
     steps = await sweep(scenario, cancels=cancels)
     assert steps > 1
+
+
+@three_times
+@pytest.mark.parametrize("hello", [{}, {"serviceId": SERVICE, "msg": "isdbgrid"}], ids=["single", "load balanced"])
+async def test_closing_a_cursor_that_another_task_reads(cancels: int, hello: dict[str, Any]) -> None:
+    """Whoever is cancelled, and whenever: connection and session are given back, and once."""
+
+    @asynccontextmanager
+    async def scenario() -> AsyncIterator[World]:
+        async with connected(hello, loadBalanced=bool(hello)) as (peer, client):
+            batch = {"id": 7, "ns": "app.users", "firstBatch": []}
+            peer.answers["find"] = {"cursor": batch, "ok": 1.0}
+            peer.answers["getMore"] = {"cursor": {"id": 7, "ns": "app.users", "nextBatch": []}, "ok": 1.0}
+            cursor = client["app"]["users"].find()
+
+            async def victim() -> None:
+                async with asyncio.TaskGroup() as tasks:
+                    tasks.create_task(cursor.to_list())
+                    await asyncio.sleep(0)
+                    await cursor.close()
+
+            async def check(was_cancelled: bool) -> None:
+                assert not cursor._is_reading
+                await cursor.close()
+                # What was opened too late is ended by the next operation.
+                await client.ping()
+                await check_whole(client)
+
+            yield World(victim, check, settled=lambda: settled(client))
+
+    steps = await sweep(scenario, cancels=cancels)
+    assert steps > 1

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from fake_topology import FAKE, FakeTopology
 
+from aiomongo_tls.address import ServerAddress
 from aiomongo_tls.client.executor import Executor
 from aiomongo_tls.client.reaper import OpenCursor
 from aiomongo_tls.client.timeout import timeout
@@ -355,7 +356,7 @@ def test_abandoned_cursors_are_not_lost_on_another_loop() -> None:
     client.abandon(OpenCursor(Batch(7, "app", "users", []), FAKE), ImplicitSession(client.sessions))
     usual = topology.try_check_out_from
 
-    def elsewhere(_: Any) -> Any:
+    def elsewhere(address: ServerAddress) -> Any:
         raise InvalidOperation("another loop")
 
     async def ping_there() -> None:
