@@ -18,9 +18,9 @@ the reply through `on_late_reply`, since it may have opened a cursor; where nobo
 has left, the connection is closed. So hanging up on a hundred requests costs no connection, and a server that hangs
 holds up nobody for longer than `SPARED`, after which a parked connection makes room for who waits.
 
-A pool is closed in two ways. With its client everything ends at once. When its server leaves the deployment (`retire()`),
-what is under way goes on, since the server may well be there still: a mongos that DNS lists no longer, a member that
-is being taken out of its set.
+A pool is closed in two ways. With its client everything ends at once. When its server leaves the deployment
+(`retire()`), what is under way goes on, since the server may well be there still: a mongos that DNS lists no longer, a
+member that is being taken out of its set.
 
 What the topology makes of a failed attempt it is asked first: `on_fault` may clear the pool. Then all who wait get the
 error of that attempt, which says more than that the pool was cleared. Otherwise one of them gets it.

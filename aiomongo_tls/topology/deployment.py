@@ -88,6 +88,7 @@ class Deployment:
         description: what is known of the servers.
         identity: what the client presents itself with, the newest that has proved itself at any server.
         changed: set, and replaced by another one, when a server was described anew.
+        revision: how often that has happened.
     """
 
     def __init__(self, options: ClientOptions, means: Means) -> None:
@@ -96,6 +97,7 @@ class Deployment:
         self.description: TopologyDescription = NO_TOPOLOGY
         self.identity = means.identity
         self.changed = asyncio.Event()
+        self.revision = 0
         self._means = means
         self._loop = asyncio.get_running_loop()
         self._servers: dict[ServerAddress, Server] = {}
@@ -179,6 +181,9 @@ class Deployment:
         found = update(self.description, server)
         if not found.applied:
             return
+        self.revision += 1
+        # Only a check looks at a server afresh.
+        self._servers[server.address].checked_at = self.revision if server.last_update_time else 0
         if found.refusal is not None:
             self._refusals[server.address] = found.refusal
         old = self.description
@@ -321,19 +326,20 @@ class Deployment:
 
     # What is wrong
 
-    def hopeless(self, since: float = float("-inf")) -> Exception | None:
+    def hopeless(self, since: int = -1) -> Exception | None:
         """The fault that no waiting mends, if every server has one.
 
         Args:
-            since: when the one who asks began; an older fault may have been mended and is looked at again first.
-                Of any age by default.
+            since: what `revision` was when the one who asks began; an older fault may have been mended and is looked at
+                again first. Of any age by default. Not a time, because a clock that stands still for a moment, as
+                uvloop's does within a turn, cannot tell what was first.
         """
         servers = self.description.servers.values()
         faults = [
             server.error
             for server in servers
             if server.error is not None
-            and server.last_update_time >= since
+            and self._servers[server.address].checked_at > since
             and is_permanent(server.error, tls_fail_fast=self.options.tls_fail_fast)
         ]
         if not servers:

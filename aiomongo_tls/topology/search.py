@@ -30,6 +30,7 @@ class Search:
         deprioritized: servers that are chosen only where no other will do.
         only: the one server that will do, whatever it is now; None for any.
         began: when the search began, on the loop's clock.
+        since: the deployment's revision at that moment, 0 before there is one.
         deadline: when the operation gives up.
         limit: when the search gives up, the deadline at the latest.
     """
@@ -38,6 +39,7 @@ class Search:
     deprioritized: Collection[ServerAddress] = ()
     only: ServerAddress | None = None
     began: float = field(kw_only=True)
+    since: int = field(kw_only=True)
     deadline: Deadline = field(kw_only=True)
     limit: Deadline = field(kw_only=True)
 
@@ -67,7 +69,7 @@ class Search:
             NetworkTimeout: the operation's own deadline has passed while the first connection was being opened.
             MongoError: every server has a fault that waiting does not mend.
         """
-        hopeless = deployment.hopeless(self.began)
+        hopeless = deployment.hopeless(self.since)
         if hopeless is not None:
             raise hopeless
         if _log.isEnabledFor(logging.DEBUG):

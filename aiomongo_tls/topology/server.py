@@ -30,9 +30,10 @@ class Server:
         monitor: what watches it; None behind a load balancer.
         newest: the connection that was opened last, by the pool or a monitor; None before.
         has_warned: whether the log was told that it is waited for; not again until it was there.
+        checked_at: the revision of the deployment at its last check; 0 before, and if an operation knew better since.
     """
 
-    __slots__ = ("_credential", "_tls", "address", "has_warned", "identity", "monitor", "newest", "pool")
+    __slots__ = ("_credential", "_tls", "address", "checked_at", "has_warned", "identity", "monitor", "newest", "pool")
 
     pool: Pool
 
@@ -42,6 +43,7 @@ class Server:
         self.monitor: Monitor | None = None
         self.newest: Connection | None = None
         self.has_warned = False
+        self.checked_at = 0
         # What was last put into words, and the words.
         self._tls: tuple[TLSInfo, ServerTLSStatus] | None = None
         self._credential = credential

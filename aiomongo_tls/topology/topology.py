@@ -207,7 +207,7 @@ class Topology:
         loop = self._enter()
         backoff = Backoff(FIRST_PAUSE, LONGEST_PAUSE, self._chance)
         limit = deadline.tightened(self._selection_limit(loop.time()))
-        search = Search(preference, began=loop.time(), deadline=limit, limit=limit)
+        search = Search(preference, began=loop.time(), since=self._revision, deadline=limit, limit=limit)
         while True:
             try:
                 self.check_in(await self._find(search))
@@ -386,7 +386,12 @@ class Topology:
     ) -> Search:
         now = self._enter().time()
         limit = deadline.tightened(self._selection_limit(now))
-        return Search(preference, deprioritized, only, began=now, deadline=deadline, limit=limit)
+        since = self._revision
+        return Search(preference, deprioritized, only, began=now, since=since, deadline=deadline, limit=limit)
+
+    @property
+    def _revision(self) -> int:
+        return self._life.deployment.revision if self._life.deployment is not None else 0
 
     def _selection_limit(self, now: float) -> Deadline:
         seconds = self._options.server_selection_timeout

@@ -221,6 +221,26 @@ async def test_a_fault_that_was_mended_is_found_out(topologies: Any, contexts: C
         assert await take(topology) == peer.address
 
 
+async def test_a_fault_is_looked_at_afresh_though_the_clock_stands_still(
+    topologies: Any, contexts: Contexts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever tries again at once gets a new check, too, and so does not keep the loop from everybody else."""
+    async with mongo_peer(contexts.server()) as peer:
+        topology = topologies(peer.address, tls=contexts.options(), server_selection_timeout=None)
+        good, peer.context = peer.context, Contexts().server()
+        with pytest.raises(ServerCertificateError):
+            await take(topology)
+        peer.context = good
+        loop, deployment = asyncio.get_running_loop(), topology._life.deployment
+        assert deployment is not None
+        checked = deployment.description.servers[peer.address].last_update_time
+        again = asyncio.create_task(take(topology))
+        with monkeypatch.context() as patch:
+            patch.setattr(loop, "time", lambda: checked)
+            await asyncio.sleep(0)
+        assert await again == peer.address
+
+
 async def test_reads_are_spread_and_deprioritised_servers_passed_over(topologies: Any) -> None:
     """Of two in the window the one with less to do is taken; one that failed the operation only if it is the last."""
     async with replica_set() as members:

@@ -14,6 +14,7 @@ from aiomongo_tls.core.events.publisher import EventPublisher
 from aiomongo_tls.core.options.client_options import ClientOptions
 from aiomongo_tls.core.options.monitoring_options import MonitoringOptions
 from aiomongo_tls.core.options.pool_options import PoolOptions
+from aiomongo_tls.core.sdam import schedule
 from aiomongo_tls.errors import AutoReconnect, MongoError
 from aiomongo_tls.topology.topology import Topology
 
@@ -93,8 +94,10 @@ async def meddled(at: int, how: str) -> Meddling:
 
 
 @pytest.mark.parametrize("how", ["abort", "raise", "cancelled"])
-async def test_at_every_event(how: str, caplog: pytest.LogCaptureFixture) -> None:
+async def test_at_every_event(how: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
     """A listener that aborts the client in the middle of any event, or raises, leaves nothing behind."""
+    # The lost server is looked at again at once.
+    monkeypatch.setattr(schedule, "MIN_HEARTBEAT_FREQUENCY", 0.001)
     at = 0
     while True:
         caplog.clear()
