@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 import bson
@@ -71,6 +72,12 @@ def at_rest(pool: Pool) -> Callable[[], bool]:
     return lambda: not pool.attempts and not pool.status.parked
 
 
+def check_given_back(*pools: Pool) -> None:
+    """Whoever has given up has nothing and stands in no line, whatever is still to come."""
+    for pool in pools:
+        assert (pool.status.in_use, pool.status.waiting) == (0, 0)
+
+
 async def check_whole(pool: Pool) -> None:
     """Nothing is in use, nobody waits, and the next one is served by the pool's only slot."""
     assert counts(pool) in (Counts(), Counts(idle=1))
@@ -91,7 +98,7 @@ async def test_an_operation(contexts: Contexts, identity: Identity, cancels: Can
                 await check_whole(pool)
                 assert len(peer.sessions) == 1
 
-            yield World(lambda: use(pool), check, settled=at_rest(pool))
+            yield World(lambda: use(pool), check, settled=at_rest(pool), at_once=partial(check_given_back, pool))
 
     steps = await sweep(scenario, cancels=cancels)
     assert steps > (0 if opened else 10)
@@ -146,7 +153,8 @@ async def test_an_operation_that_finds_only_parked_connections(
                 assert counts(pool) == Counts(idle=1)
                 assert len(peer.sessions) == 2
 
-            yield World(lambda: use(pool), check, settled=lambda: not pool.attempts)
+            given_back = partial(check_given_back, pool)
+            yield World(lambda: use(pool), check, settled=lambda: not pool.attempts, at_once=given_back)
 
     assert await sweep(scenario, cancels=cancels) > 10
 
@@ -292,7 +300,10 @@ async def test_an_operation_of_a_topology(
             async def check(was_cancelled: bool) -> None:
                 await check_topology(topology)
 
-            yield World(lambda: use(topology), check, settled=lambda: is_settled(topology))
+            def at_once() -> None:
+                check_given_back(*pools_of(topology))
+
+            yield World(lambda: use(topology), check, settled=lambda: is_settled(topology), at_once=at_once)
 
     steps = await sweep(scenario, cancels=cancels)
     assert steps > (0 if opened else 10)

@@ -37,12 +37,14 @@ class World:
     Args:
         victim: what is cancelled.
         check: what has to hold afterwards; is told whether the victim was cancelled before it was done.
+        at_once: what has to hold in the very moment in which the victim is done.
         settled: whether what is allowed to go on after a cancellation has come to its end; then the check is made.
     """
 
     victim: Callable[[], Awaitable[Any]]
     check: Callable[[bool], Awaitable[None]]
     settled: Callable[[], bool] = lambda: True
+    at_once: Callable[[], None] = lambda: None
 
 
 Scenario = Callable[[], AbstractAsyncContextManager[World]]
@@ -98,6 +100,7 @@ async def _run(scenario: Scenario, step: int, cancels: Cancels) -> bool:
         was_cancelled = victim.was_cancelled
         # A scope does not cancel what has its result already.
         assert was_cancelled or not in_time or cancels == "scope", f"{how}: the cancellation was swallowed"
+        world.at_once()
         async with asyncio.timeout(5):
             while not world.settled():  # noqa: ASYNC110 - there is no event for what goes on inside
                 await asyncio.sleep(0)
