@@ -111,7 +111,7 @@ class Rotation:
 
     async def wait_stopped(self) -> None:
         """Wait until nothing is left after `stop()`."""
-        if self._task is not None:
+        if self._task is not None and not self._task.done():
             await asyncio.wait([self._task])
 
     # Looking
