@@ -144,7 +144,7 @@ async def test_twenty_cancelled_operations_cost_no_connection() -> None:
     with MongoTestServer(tls="off") as server:
         async with server.connect(maxPoolSize=20, serverMonitoringMode="poll") as client:
             users = client.app.users
-            server.on("find").answers_after(0.1).times(20)
+            server.on("find").answers_after(0.4).times(20)
             tasks = [asyncio.create_task(users.find_one()) for _ in range(20)]
             await asyncio.to_thread(server.wait_for, "find", count=20)
             before = {connection.id for connection in server.connections}
