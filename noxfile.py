@@ -72,3 +72,4 @@ def bench(session: nox.Session) -> None:
     """Client CPU per operation beside PyMongo Async and bare asyncio."""
     install(session, "test")
     session.run("python", "tests/benchmarks/run.py", *session.posargs)
+    session.run("python", "tests/benchmarks/connections.py", "resumption", "memory")

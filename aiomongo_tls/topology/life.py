@@ -57,7 +57,7 @@ class Life:
 
     Attributes:
         deployment: the servers, once they are known by name.
-        rotation: brings renewed certificates into use; None without TLS, or with a ready SSLContext.
+        rotation: brings renewed certificates into use; None without TLS.
     """
 
     def __init__(
@@ -224,9 +224,8 @@ class Life:
             options, interval = await self._look_up(options, options.srv)
         self._phase, self._step = Phase.TLS, "reading the TLS files; does the password callback wait?"
         tls = options.tls
-        is_renewable = tls.enabled and tls.ssl_context is None
         # Before they are loaded: what changes in between is noticed at the first look.
-        seen = await in_thread(lambda: snapshot(tls), name="aiomongo_tls look at TLS files") if is_renewable else None
+        seen = await in_thread(lambda: snapshot(tls), name="aiomongo_tls look at TLS files") if tls.enabled else None
         identity = await self._identities.load()
         self._expiry.look([identity], utc_now())
         means = Means(
@@ -241,11 +240,12 @@ class Life:
         deployment.start()
         if options.srv is not None:
             self._poll(deployment, options.srv, interval)
-        if is_renewable:
+        if tls.enabled:
             self.rotation = Rotation(
                 self._identities,
                 deployment,
-                interval=tls.reload_interval,
+                # What becomes of a ready SSLContext is seen by nobody; its owner has to say so.
+                interval=tls.reload_interval if tls.ssl_context is None else None,
                 seen=seen,
                 expiry=self._expiry,
                 subject_changed=self._subject_changed,

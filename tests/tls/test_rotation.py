@@ -210,6 +210,20 @@ async def test_members_take_it_one_by_one(kit: CertKit, tmp_path: Path) -> None:
             }
 
 
+async def test_a_ready_context_is_its_owners(server: MongoTestServer, kit: CertKit) -> None:
+    """Given another certificate in place, it is shown after `reload_tls()`: sessions that show the old one are gone."""
+    context = ssl.create_default_context(cafile=kit.ca_path)
+    context.load_cert_chain(ada(kit).path)
+    uri = f"mongodb://{server.address}/?authMechanism=MONGODB-X509"
+    async with AsyncClient.connect(uri, ssl_context=context) as client:
+        await use_new_connections(client, server)
+        renewed = ada(kit)
+        context.load_cert_chain(renewed.path)
+        assert await client.reload_tls() is False
+        await use_new_connections(client, server)
+        assert der(renewed) in presented(server)
+
+
 async def test_an_identity_from_a_provider_is_asked_for_again(server: MongoTestServer, kit: CertKit) -> None:
     """`refresh_after` says when, `reload_tls()` asks at once."""
     asked: list[Certificate] = []

@@ -5,8 +5,9 @@ heartbeats), `tls_events` (TLS handshakes), `listeners` (the classes to inherit 
 the call itself).
 
 Why it is like this. The names of classes, methods and attributes are PyMongo's where it has them, so that a listener
-moves over by changing imports. Three things differ: events are values with keyword-only fields, so that they can be compared and
-made in tests; addresses are `ServerAddress`, which prints as `host:port`; and every duration is in seconds.
+moves over by changing imports. Three things differ: events are values with keyword-only fields, so that they can be
+compared and made in tests; addresses are `ServerAddress`, which prints as `host:port`; and every duration is in
+seconds.
 
 Events are published from plain functions in the middle of what they tell about, in the order the specifications give.
 So a listener must be quick, and cannot await. What one raises never reaches the operation. Nobody makes an event
