@@ -101,6 +101,6 @@ class Sessions:
             raise CommandError(
                 ErrorCode.TransactionTooOld,
                 f"Retryable write with txnNumber {number} is prohibited on session {session} because a newer "
-                f"retryable write with txnNumber {known.write.number} has already started on this session.",
+                f"retryable write with txnNumber {known.write.number} has already started on the session.",
             )
         return known.write
