@@ -291,8 +291,9 @@ class Deployment:
             servers = self._candidates(preference, deprioritized)
         else:
             known = self._choices.get(preference)
-            servers = known if known is not None else self._candidates(preference)
-            self._choices[preference] = servers
+            if known is None:
+                known = self._choices[preference] = self._candidates(preference)
+            servers = known
         if not servers:
             return None
         return self._servers[choose(servers, self._operation_count, self._means.sample).address]

@@ -146,7 +146,7 @@ class Request:
     def open_cursor(
         self, namespace: str, documents: Iterable[bytes], *, batch_size: int | None, single_batch: bool = False
     ) -> Document:
-        """The reply's `cursor` for a result; arguments as `Cursors.open()` has them. It belongs to the request's session."""
+        """The reply's `cursor` for a result; arguments as `Cursors.open()` has them. The session is the request's."""
         return self.server.cursors.open(
             namespace, documents, batch_size=batch_size, single_batch=single_batch, session=self.session
         )

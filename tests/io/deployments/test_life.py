@@ -41,6 +41,7 @@ async def test_one_server() -> None:
             "ServerOpening",
             "PoolCreated",
             "ServerHeartbeatStarted",
+            *TLS_HANDSHAKE,
             "ServerHeartbeatSucceeded",
             "ServerDescriptionChanged",
             "TopologyDescriptionChanged",
@@ -62,10 +63,12 @@ async def test_one_server() -> None:
         assert len({event.topology_id for event in events.of(TopologyOpenedEvent, TopologyClosedEvent)}) == 1
 
 
+TLS_HANDSHAKE = ["TLSHandshakeStarted", "TLSHandshakeSucceeded"]
 CHECK_OUT = ["ConnectionCheckOutStarted", "ConnectionCheckedOut"]
 CHECK_OUT_OF_A_NEW_CONNECTION = [
     "ConnectionCheckOutStarted",
     "ConnectionCreated",
+    *TLS_HANDSHAKE,
     "ConnectionReady",
     "ConnectionCheckedOut",
 ]
