@@ -104,7 +104,7 @@ class Pool:
         self._attempts = Attempts(establish, self._attempted)
         # Every connection whose socket may still be open, and as many again that are gone: pruned now and then.
         self._connections: set[Connection] = set()
-        self._keeper = Keeper(self._look, call_at=self._loop.call_at)
+        self._keeper = Keeper(self._look, call_at=self._loop.call_at, now=self._now)
         # What closes the connections for an earlier key.
         self._retirements: list[asyncio.TimerHandle] = []
         # Why the pool was cleared.
@@ -480,7 +480,7 @@ class Pool:
         self._keeper.look_at(self._slots.next_look)
 
     def _look(self) -> None:
-        self._carry_out(self._slots.plan(self._now()))
+        self._carry_out(self._slots.look(self._now()))
 
     # Opening
 

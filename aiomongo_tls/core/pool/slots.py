@@ -16,7 +16,8 @@ Connection Pool"):
   only the connections to one service are cleared, and the pool goes on.
 - A parked connection waits `drain_timeout` seconds at most for its late reply. Nobody else can have it. When somebody
   waits and the pool is full, one that has been parked for `SPARED` seconds makes room: most late replies come sooner
-  than a new connection, and a server that hangs must not hold up everybody.
+  than a new connection, and a server that hangs must not hold up everybody. Only `look()` decides on that: in the
+  middle of a long turn of the event loop the replies may be there and nobody has read them yet.
 - `min_pool_size` is kept from when the pool is ready; after a failed attempt not before the time that is given.
 
 Every method that changes something returns what is to be done now, in that order. A grant may come too late, because
@@ -264,15 +265,21 @@ class Slots(Generic[C, W]):
             self._in_use.add(connection)
             waiter, _ = self._waiters.popitem(last=False)
             actions.append(Grant(waiter, connection))
-        while self._wants_another(now) and (not self._is_full or self._make_room(now, actions)):
-            self._last_id += 1
-            self._opening.add(self._last_id)
-            actions.append(Open(self._last_id))
+        while not self._is_full and self._wants_another(now):
+            self._open(actions)
+        return actions
+
+    def look(self, now: float) -> list[Action[C, W]]:
+        """As `plan()`, and close what is in the way of who waits. To be called when what has come has been read."""
+        actions = self.plan(now)
+        if self.state is PoolState.READY:
+            while self._is_full and self._make_room(now, actions):
+                self._open(actions)
         return actions
 
     @property
     def next_look(self) -> float | None:
-        """When `plan()` will have something to do although nothing has happened; None if never, as things are."""
+        """When `look()` will have something to do although nothing has happened; None if never, as things are."""
         if self.state is not PoolState.READY:
             return None
         times: list[float] = []
@@ -365,6 +372,11 @@ class Slots(Generic[C, W]):
             actions.append(self._close(self._idle.pop(0)[0], ConnectionClosedReason.IDLE))
         while self._parked and now >= next(iter(self._parked.values())) + self._options.drain_timeout:
             actions.append(self._close(self._parked.popitem(last=False)[0], ConnectionClosedReason.ERROR))
+
+    def _open(self, actions: list[Action[C, W]]) -> None:
+        self._last_id += 1
+        self._opening.add(self._last_id)
+        actions.append(Open(self._last_id))
 
     def _make_room(self, now: float, actions: list[Action[C, W]]) -> bool:
         """Close the oldest parked connection for somebody who waits, if its time has come."""

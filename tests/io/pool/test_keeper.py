@@ -8,7 +8,7 @@ from contextvars import Context, ContextVar
 from dataclasses import dataclass, field
 from typing import Any
 
-from aiomongo_tls.pool.keeper import Keeper
+from aiomongo_tls.pool.keeper import LATE, MOST, PUT_OFF, Keeper
 
 
 @dataclass
@@ -38,15 +38,15 @@ class Clock:
     def due(self) -> list[float]:
         return [timer.at for timer in self.timers if not timer.is_cancelled]
 
-    def fire(self) -> None:
+    def fire(self, late: float = 0.0) -> None:
         (timer,) = [timer for timer in self.timers if not timer.is_cancelled]
         timer.is_cancelled = True
-        self.now = timer.at
+        self.now = max(self.now, timer.at) + late
         timer.call()
 
 
 def keeper_of(clock: Clock, looks: list[float]) -> Keeper:
-    return Keeper(lambda: looks.append(clock.now), call_at=clock.call_at)
+    return Keeper(lambda: looks.append(clock.now), call_at=clock.call_at, now=lambda: clock.now)
 
 
 def test_the_earliest_look_counts() -> None:
@@ -65,12 +65,33 @@ def test_the_earliest_look_counts() -> None:
     assert clock.due == []
 
 
+def test_a_busy_loop_is_given_time() -> None:
+    """What fires late is put off, because what came meanwhile has not been read; but not for ever."""
+    clock, looks = Clock(), list[float]()
+    keeper = keeper_of(clock, looks)
+    keeper.look_at(10)
+    clock.fire(late=0.3)
+    assert (looks, clock.due) == ([], [10.3 + PUT_OFF])
+    clock.fire(late=LATE / 2)
+    assert len(looks) == 1
+    keeper.look_at(20)
+    for _ in range(MOST):
+        clock.fire(late=1)
+        assert len(looks) == 1
+    clock.fire(late=1)
+    assert len(looks) == 2
+    # Something that was due before anybody asked for it is not late.
+    keeper.look_at(1)
+    clock.fire()
+    assert len(looks) == 3
+
+
 async def test_a_look_is_nobodys_business() -> None:
     """The timer does not keep the context of the operation that set it, and does not look in it."""
     whose = ContextVar("whose", default="nobody's")
     loop = asyncio.get_running_loop()
     looked = loop.create_future()
-    keeper = Keeper(lambda: looked.set_result(whose.get()), call_at=loop.call_at)
+    keeper = Keeper(lambda: looked.set_result(whose.get()), call_at=loop.call_at, now=loop.time)
     whose.set("a request's")
     keeper.look_at(loop.time())
     assert await looked == "nobody's"
