@@ -16,7 +16,8 @@ An operation that is cancelled or timed out leaves its reply under way. Its conn
 parked until that reply has come: for drainTimeoutMS at most, and DRAIN_BYTES of reply. Whoever gave it back is told of
 the reply through `on_late_reply`, since it may have opened a cursor; where nobody wants to be told, or half a request
 has left, the connection is closed. So hanging up on a hundred requests costs no connection, and a server that hangs
-holds up nobody for longer than `SPARED`, after which a parked connection makes room for who waits.
+holds up nobody for longer than `SPARED`, after which a parked connection makes room for who waits (a little later on a
+loop that is late itself, see `keeper`).
 
 A pool is closed in two ways. With its client everything ends at once. When its server leaves the deployment
 (`retire()`), what is under way goes on, since the server may well be there still: a mongos that DNS lists no longer, a
