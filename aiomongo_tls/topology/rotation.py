@@ -22,7 +22,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from contextlib import suppress
 from contextvars import Context
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -119,8 +118,10 @@ class Rotation:
     async def _run(self, interval: float) -> None:
         while True:
             await asyncio.sleep(interval)
-            with suppress(MongoError):
+            try:
                 await self.look()
+            except Exception:  # noqa: BLE001 - whatever it is, the next look comes
+                _log.exception("looking for renewed TLS material has failed")
 
     async def look(self, *, force: bool = False) -> bool:
         """Look for a new identity, and bring it into use where it proves itself.
@@ -145,7 +146,9 @@ class Rotation:
             return
         options = present.setup.options
         found = await in_thread(lambda: snapshot(options), name="aiomongo_tls look at TLS files")
-        is_due = present.refresh_at is not None and present.refresh_at <= self._now()
+        # A provider is not asked again for what it has just given and a server does not accept yet.
+        refresh_at = (self._candidate or present).refresh_at
+        is_due = refresh_at is not None and refresh_at <= self._now()
         if found == self._seen and not is_due and not force and None not in self._complaints:
             return
         try:
@@ -157,15 +160,12 @@ class Rotation:
         self._complaints.pop(None, None)
         self._seen = found
         if identity.fingerprint == self._deployment.identity.fingerprint:
-            # Only the time of the next refresh may be new; or what was found before is gone again.
+            # The time of the next refresh may be new.
             self._identities.adopt(identity)
-            self._candidate = None
-            self._settle()
-        elif self._candidate is None or identity.fingerprint != self._candidate.fingerprint:
-            self._candidate = identity
+        if self._candidate is None or identity.fingerprint != self._candidate.fingerprint:
             self._complaints.clear()
-        if self._candidate is not None and identity.fingerprint == self._candidate.fingerprint:
-            self._candidate = identity
+        # Also where some servers use it already: the others are tried again.
+        self._candidate = identity
 
     # Proving
 
@@ -177,7 +177,7 @@ class Rotation:
             if server.identity.fingerprint != candidate.fingerprint
         ]
         accepted = await asyncio.gather(*(self._prove_at(server, candidate) for server in servers))
-        if servers and all(accepted):
+        if self._deployment.servers and all(accepted):
             self._candidate = None
         self._settle()
         return any(accepted)

@@ -164,7 +164,7 @@ class Topology:
         """Look for renewed TLS material now, and bring it into use at every server that accepts it.
 
         Args:
-            deadline: when to give up, besides `serverSelectionTimeoutMS`; what was begun goes on.
+            deadline: when to give up, besides `serverSelectionTimeoutMS`; what was found is tried at the next look.
 
         Returns:
             Whether any server is presented another identity than before.
