@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+from pathlib import Path
 
 import nox
 
@@ -73,3 +74,17 @@ def bench(session: nox.Session) -> None:
     install(session, "test")
     session.run("python", "tests/benchmarks/run.py", *session.posargs)
     session.run("python", "tests/benchmarks/connections.py", "resumption", "memory")
+
+
+@nox.session
+def nodeclient(session: nox.Session) -> None:
+    """The official Node.js driver against the embedded server; npm installs it into the user's cache."""
+    place = session.run("python", "tests/interop/nodeclient/install.py", silent=True, success_codes=[0, 77])
+    folder = str(place).strip().splitlines()[-1]
+    if not Path(folder).is_dir():
+        session.skip(f"NOT RUN: {folder}")
+    install(session, "test")
+    env = {"AIOMONGO_TLS_TEST_NODE": folder}
+    if not session.posargs:
+        env["AIOMONGO_TLS_TEST_AT_LEAST"] = "60"
+    session.run("python", "-X", "dev", "-m", "pytest", "tests/interop/nodeclient", *session.posargs, env=env)
