@@ -1,107 +1,110 @@
-"""Client CPU per operation over TLS: aiomongo_tls beside PyMongo Async, in one run.
+"""Client CPU per operation beside PyMongo Async and bare asyncio, and what connections, imports and growth cost.
 
-    nox -s bench
+    nox -s bench                                       # everything, about a quarter of an hour
+    python tests/benchmarks/run.py --quick             # the main tasks, about a minute
+    python tests/benchmarks/run.py --quick --only find_one
 
-One server in its own process, the contestants in turn, several rounds; each figure is the median of the rounds, and the
-last column is the ratio to aiomongo_tls. Seconds depend on the machine and on what else it does; ratios within one run
-do so less. The server is the embedded one, which is slow: only the client's CPU time is looked at.
+The figures are ratios within one run: the contestants take turns in many short rounds in one process, the server is
+another, lean one; the median of the rounds counts. CPU time of the client first, wall time second.
 """
 
 from __future__ import annotations
 
 import argparse
-import asyncio
-import platform
-import statistics
+import json
 import subprocess
 import sys
-import time
-from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack
+from pathlib import Path
 from typing import Any
 
-import pymongo
+import machine
+import report
+from contestants import BARE, OURS, THEIRS
+from tasks import TASKS
 
-from aiomongo_tls import AsyncClient
-from aiomongo_tls.version import __version__
+HERE = Path(__file__).parent
+RESULTS = HERE / "results"
+QUICK = ["find_one", "insert_one", "update_one", "find_many", "insert_many"]
 
-Operation = Callable[[Any, int], Awaitable[Any]]
-
-OPERATIONS: dict[str, Operation] = {
-    "find_one by _id": lambda collection, n: collection.find_one({"_id": n % 100}),
-    "insert_one": lambda collection, n: collection.insert_one({"name": "Ada", "n": n}),
-    "update_one": lambda collection, n: collection.update_one({"_id": n % 100}, {"$inc": {"n": 1}}),
-}
-
-# The server's life is bound to ours: it ends when its standard input does.
-SERVER = """
-import sys
-from aiomongo_tls.testing import CertKit, MongoTestServer
-certs = CertKit()
-me = certs.client("bench")
-with MongoTestServer(ca=certs, users=[me]) as server:
-    print(server.uri(client=me), flush=True)
-    sys.stdin.read()
-"""
+Row = dict[str, Any]
 
 
-async def cpu_per_operation(collection: Any, operation: Operation, count: int, tasks: int) -> float:
-    """Microseconds of this process's CPU time per operation, with `tasks` tasks sharing the work."""
+class Progress:
+    """A bar on the terminal, where there is one and tqdm is installed."""
 
-    async def work(first: int) -> None:
-        for n in range(first, count, tasks):
-            await operation(collection, n)
+    def __init__(self) -> None:
+        self.bar: Any = None
+        if sys.stderr.isatty():
+            try:
+                import tqdm
+            except ImportError:
+                return
+            self.bar = tqdm.tqdm(total=0, unit="round", dynamic_ncols=True)
 
-    before = time.process_time()
-    await asyncio.gather(*(work(first) for first in range(tasks)))
-    return (time.process_time() - before) / count * 1e6
+    def expect(self, steps: int) -> None:
+        """There will be so many more steps."""
+        if self.bar is not None:
+            self.bar.total += steps
+            self.bar.refresh()
+
+    def step(self, title: str) -> None:
+        """One is done."""
+        if self.bar is not None:
+            self.bar.set_description_str(title, refresh=False)
+            self.bar.update()
+
+    def close(self) -> None:
+        """Leave the terminal."""
+        if self.bar is not None:
+            self.bar.close()
 
 
-async def compare(uri: str, rounds: int, count: int, tasks: int) -> dict[str, dict[str, list[float]]]:
-    """Rounds of every operation with every contestant, alternating."""
-    figures: dict[str, dict[str, list[float]]] = {name: {} for name in OPERATIONS}
-    async with AsyncExitStack() as stack:
-        contestants: dict[str, Any] = {
-            "aiomongo_tls": await stack.enter_async_context(AsyncClient.connect(uri)),
-            "PyMongo Async": await stack.enter_async_context(pymongo.AsyncMongoClient[dict[str, Any]](uri)),
-        }
-        collection = contestants["aiomongo_tls"]["bench"]["documents"]
-        await collection.insert_many([{"_id": n, "n": 0, "text": "x" * 1000} for n in range(100)])
-        for turn in range(rounds + 1):
-            for name, operation in OPERATIONS.items():
-                for contestant, client in contestants.items():
-                    figure = await cpu_per_operation(client["bench"]["documents"], operation, count, tasks)
-                    if turn:  # the first round warms up
-                        figures[name].setdefault(contestant, []).append(figure)
-            print(f"\rround {turn} of {rounds}", end="", file=sys.stderr, flush=True)
-    print(file=sys.stderr)
-    return figures
+def run(section: str, settings: Row, progress: Progress) -> list[Row]:
+    """What a worker measures."""
+    rows: list[Row] = []
+    command = [sys.executable, str(HERE / "worker.py"), section, json.dumps(settings)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as worker:
+        assert worker.stdout is not None
+        for line in worker.stdout:
+            told = json.loads(line)
+            if "steps" in told:
+                progress.expect(told["steps"])
+            elif "step" in told:
+                progress.step(told["step"])
+            else:
+                rows.append(told["row"])
+    if worker.returncode:
+        raise SystemExit(f"{section} has failed with {settings}")
+    return rows
 
 
 def main() -> None:
-    """Run and print the table."""
+    """Measure, print and write what was asked for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--count", type=int, default=500, help="operations per round")
-    parser.add_argument("--tasks", type=int, default=10)
-    arguments = parser.parse_args()
-    with subprocess.Popen(
-        [sys.executable, "-c", SERVER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as server:
-        assert server.stdout is not None
-        uri = server.stdout.readline().strip()
-        figures = asyncio.run(compare(uri, arguments.rounds, arguments.count, arguments.tasks))
-        server.communicate()
-    print(
-        f"aiomongo_tls {__version__}, PyMongo {pymongo.version}, Python {platform.python_version()}, TLS, "
-        f"{arguments.tasks} tasks: client CPU, microseconds per operation, median of {arguments.rounds} rounds\n"
-    )
-    for name, rows in figures.items():
-        base = statistics.median(rows["aiomongo_tls"])
-        for contestant, values in rows.items():
-            median = statistics.median(values)
-            spread = f"{min(values):.0f}-{max(values):.0f}"
-            print(f"{name:16} {contestant:14} {median:8.0f}  ({spread:>9})  x {median / base:.2f}")
+    parser.add_argument("--quick", action="store_true", help="stock loop, TLS, 10 tasks, few rounds; writes nothing")
+    parser.add_argument("--only", nargs="+", choices=TASKS, metavar="TASK", help=f"of {', '.join(TASKS)}")
+    parser.add_argument("--loop", nargs="+", choices=("asyncio", "uvloop"), help="both in a full run")
+    parser.add_argument("--stream", nargs="+", choices=("tls", "plain"), help="both in a full run")
+    parser.add_argument("--contestant", nargs="+", choices=(OURS, THEIRS, BARE), default=[OURS, THEIRS, BARE])
+    parser.add_argument("--concurrency", nargs="+", type=int, help="tasks at a time; 1, 10 and 100 in a full run")
+    parser.add_argument("--rounds", type=int, help="15; 9 with --quick")
+    parser.add_argument("--output", type=Path, help=f"folder for the results of a full run; {RESULTS}")
+    given = parser.parse_args()
+    about, progress = machine.described(), Progress()
+    rows: list[Row] = []
+    for loop in given.loop or (["asyncio"] if given.quick else ["asyncio", "uvloop"]):
+        for stream in given.stream or (["tls"] if given.quick else ["tls", "plain"]):
+            settings = {
+                "loop": loop,
+                "tls": stream == "tls",
+                "tasks": given.only or (QUICK if given.quick else list(TASKS)),
+                "concurrency": given.concurrency or ([10] if given.quick else [1, 10, 100]),
+                "contestants": given.contestant,
+                "rounds": given.rounds or (9 if given.quick else 15),
+            }
+            rows += run("operations", settings, progress)
+    progress.close()
+    print(report.as_text(about, rows))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,170 @@
+"""Who is compared. Each is opened once, in one process with the others, and takes its turn in each round.
+
+`aiomongo_tls` and `PyMongo Async` are given the same tasks through the same public API, and the options that they come
+with: sessions, retryable writes, monitors are on. `bare asyncio` is the limit: a protocol that writes the very bytes
+which aiomongo_tls sent for a task and waits for as many replies, over asyncio's own TLS; no BSON, no pool, no deadline.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+import struct
+import tempfile
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any, Protocol
+
+import pymongo
+from server import Files, Server
+from tasks import Task
+
+from aiomongo_tls import AsyncClient
+from aiomongo_tls.version import __version__
+
+OURS = "aiomongo_tls"
+THEIRS = "PyMongo Async"
+BARE = "bare asyncio"
+
+VERSIONS = {OURS: __version__, THEIRS: pymongo.version}
+
+Operation = Callable[[int], Awaitable[object]]
+
+
+class Contestant(Protocol):
+    """Can carry out tasks."""
+
+    async def prepare(self, task: Task, concurrency: int) -> Operation:
+        """What is called with a number for each operation of a task."""
+        ...
+
+
+class Client:
+    """One of the two drivers.
+
+    Args:
+        client: connected, or connecting with its first operation.
+        module: where its classes are from, `InsertOne` and so on.
+    """
+
+    def __init__(self, client: Any, module: Any) -> None:
+        self.client = client
+        self.module = module
+
+    async def prepare(self, task: Task, concurrency: int) -> Operation:
+        """What is called with a number for each operation of a task."""
+        return task.prepare(self.client, self.module)
+
+
+class Bare:
+    """The bytes alone.
+
+    Args:
+        server: which must be the lean one, since it can record what is sent.
+        ours: the client whose bytes are sent.
+    """
+
+    def __init__(self, server: Server, ours: Client) -> None:
+        self.server = server
+        self.ours = ours
+        self.lines: list[Line] = []
+        self.recorded: dict[str, list[bytes]] = {}
+
+    async def prepare(self, task: Task, concurrency: int) -> Operation:
+        """What is called with a number for each operation of a task."""
+        if task.name not in self.recorded:
+            self.recorded[task.name] = await self.record(task)
+        messages = self.recorded[task.name]
+        host, _, port = self.server.hosts[0].partition(":")
+        context = client_context(self.server.files)
+        while len(self.lines) < concurrency:
+            _, line = await asyncio.get_running_loop().create_connection(Line, host, int(port), ssl=context)
+            self.lines.append(line)
+        idle = self.lines[:concurrency]
+
+        async def exchange(n: int) -> None:
+            line = idle.pop()
+            for message in messages:
+                await line.exchange(message)
+            idle.append(line)
+
+        return exchange
+
+    async def record(self, task: Task) -> list[bytes]:
+        """What aiomongo_tls sends for one operation."""
+        operation = await self.ours.prepare(task, 1)
+        await operation(0)
+        with tempfile.TemporaryDirectory() as folder:
+            self.server.record(Path(folder))
+            await operation(0)
+            self.server.record(None)
+            messages = [path.read_bytes() for path in sorted(Path(folder).iterdir())]
+        if not messages:
+            raise RuntimeError(f"the server has recorded nothing of {task.name}")
+        return messages
+
+    async def close(self) -> None:
+        """End all connections."""
+        for line in self.lines:
+            line.transport.close()
+
+
+class Line(asyncio.Protocol):
+    """A connection: bytes out, one reply in."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Keep the transport."""
+        assert isinstance(transport, asyncio.Transport)
+        self.transport = transport
+        self.loop = asyncio.get_running_loop()
+        self.pieces: list[bytes] = []
+        self.missing = 0
+
+    def exchange(self, message: bytes) -> asyncio.Future[None]:
+        """Send a message; done when the reply is here."""
+        self.reply: asyncio.Future[None] = self.loop.create_future()
+        self.transport.write(message)
+        return self.reply
+
+    def data_received(self, data: bytes) -> None:
+        """Put the reply together."""
+        if not self.missing:
+            (self.missing,) = struct.unpack_from("<i", data)
+        self.missing -= len(data)
+        self.pieces.append(data)
+        if not self.missing:
+            self.pieces.clear()
+            self.reply.set_result(None)
+
+
+def client_context(files: Files | None) -> ssl.SSLContext | None:
+    """How to connect to a server that demands a certificate."""
+    if files is None:
+        return None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.load_verify_locations(files.ca)
+    context.load_cert_chain(files.client)
+    return context
+
+
+async def open_all(stack: AsyncExitStack, server: Server, names: list[str], **options: object) -> dict[str, Contestant]:
+    """The contestants of these names, until the stack is closed."""
+    import aiomongo_tls
+
+    made: dict[str, Contestant] = {}
+    ours = Client(await stack.enter_async_context(AsyncClient.connect(server.uri(**options))), aiomongo_tls)
+    for name in names:
+        if name == OURS:
+            made[name] = ours
+        elif name == THEIRS:
+            theirs: Any = pymongo.AsyncMongoClient(server.uri(**options))
+            await stack.enter_async_context(theirs)
+            made[name] = Client(theirs, pymongo)
+        elif name == BARE:
+            bare = Bare(server, ours)
+            stack.push_async_callback(bare.close)
+            made[name] = bare
+        else:
+            raise ValueError(f"no contestant is called {name!r}")
+    return made
