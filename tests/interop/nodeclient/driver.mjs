@@ -158,7 +158,18 @@ const roots = {
     });
   },
 
-  same: (value) => value,
+  // A find that is under way until `now` is called, which tells how it ended.
+  aborting(client, database, collection) {
+    const controller = new AbortController();
+    const end = client.db(database).collection(collection).findOne({}, { signal: controller.signal }).catch(plainError);
+    return {
+      now() {
+        controller.abort();
+        return end;
+      },
+    };
+  },
+
 };
 
 function keep(value) {

@@ -2,8 +2,8 @@
 
     AIOMONGO_TLS_TEST_NODE=$(python tests/interop/nodeclient/install.py) pytest tests/interop/nodeclient
 
-It stays in the user's cache: $XDG_CACHE_HOME/aiomongo-tls or ~/.cache/aiomongo-tls. A toolchain that is not there is told
-by the exit code 77; one that does not work is an error.
+It stays in the user's cache: $XDG_CACHE_HOME/aiomongo-tls or ~/.cache/aiomongo-tls. A toolchain that is not there is
+told by the exit code 77; one that does not work is an error.
 """
 
 from __future__ import annotations

@@ -126,6 +126,7 @@ def test_mechanisms(node: Node, aiomongo_server: MongoTestServer, user: User, me
     """By a mechanism that the user has, and by negotiation, which prefers SHA-256."""
     client = node.connect(aiomongo_server.uri(user=user, authMechanism=mechanism))
     assert who(client) == [{"user": user.name, "db": user.database}]
+    hellos = [c for c in aiomongo_server.commands if "speculativeAuthenticate" in c.document]
     begun = [
         *(
             c.document["speculativeAuthenticate"]
