@@ -19,7 +19,11 @@ The TLS engine (`tls/engine.py`) turns bytes into bytes; asyncio's transport, or
    here as plaintext, whose order is kept. `drain()` waits for it.
 5. *Every call into the engine may produce bytes to send* (an alert, an answer to the peer's TLS), so each is followed
    by a flush.
-6. *The end is told once*: `Receiver.stream_lost()` is called exactly once, at the moment the end is known (the peer's
+6. *Reading costs memory, and time to get it.* A plain `asyncio.Protocol` on the stock loop is given a new object of
+   256 KB for each read, however little there is. Whether that costs nothing or four system calls (20 us, more than all
+   the rest of a small reply) depends on what the process happened to free before. So this is a `BufferedProtocol`, and
+   all streams of a loop read into one buffer: it is emptied, into the engine or a copy, before anything else can run.
+7. *The end is told once*: `Receiver.stream_lost()` is called exactly once, at the moment the end is known (the peer's
    end of stream, an error) and not one turn of the loop later, so that an idle connection leaves its pool at once.
 """
 
@@ -36,6 +40,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from aiomongo_tls.errors import ConfigurationError, Phase
 from aiomongo_tls.net import faults
+from aiomongo_tls.net.buffers import buffer_of
 from aiomongo_tls.net.dialing import STAGGER, connect_first
 from aiomongo_tls.net.dns import Resolver
 from aiomongo_tls.net.progress import Progress
@@ -49,6 +54,9 @@ if TYPE_CHECKING:
 
 LINGER = 1.0
 """Seconds for a closing stream to get rid of what it still has to send, or to wait for the peer to close."""
+
+_OPEN = EngineState.OPEN
+_NO_BUFFER = memoryview(bytearray())
 
 # Ciphertext is handed over in pieces of this many bytes of plaintext: few system calls, little memory.
 _BATCH = 65536
@@ -68,7 +76,7 @@ class Receiver(Protocol):
         """
 
 
-class Transport(asyncio.Protocol):
+class Transport(asyncio.BufferedProtocol):
     """One connection to a peer: the protocol object for `create_connection`, `create_server` and their unix twins.
 
     Args:
@@ -82,6 +90,8 @@ class Transport(asyncio.Protocol):
         engine: the TLS engine; explanations ask it what was agreed.
         bytes_received: bytes that came from the peer, before decryption.
         payload_received: bytes that were passed on to the receiver.
+        has_backlog: whether what was written still waits because the peer does not take it; `drain()` waits for that to
+            end.
     """
 
     def __init__(
@@ -94,9 +104,15 @@ class Transport(asyncio.Protocol):
         self.engine = engine
         self.bytes_received = 0
         self.payload_received = 0
+        self.has_backlog = False
         self._receiver = receiver
         self._explain = explain
         self._stream: asyncio.Transport | None = None
+        # The `write` of the loop's transport as long as nothing stands between it and ours: the stream is open for
+        # payload and neither side has ended it, and nothing waits. None otherwise.
+        self._straight: Callable[[bytes], None] | None = None
+        # What the loop reads into; shared with all streams of the loop.
+        self._buffer = _NO_BUFFER
         self._open = False
         # Closed or aborted by our side; then what arrives is nobody's business any more.
         self._closing = False
@@ -130,11 +146,6 @@ class Transport(asyncio.Protocol):
         return self._stream.get_extra_info("peername") if self._stream is not None else None
 
     @property
-    def has_backlog(self) -> bool:
-        """Whether what was written still waits because the peer does not take it; `drain()` waits for that to end."""
-        return self._paused or bool(self._outbound)
-
-    @property
     def is_aborted(self) -> bool:
         """Whether our side has ended the stream at once."""
         return self._aborted
@@ -159,21 +170,18 @@ class Transport(asyncio.Protocol):
 
     def write(self, data: bytes) -> None:
         """Send `data`, now or as soon as the handshake is done and the peer takes it; dropped after the end."""
-        if self._told or self._closing:
-            return
-        if self._outbound or self._paused:
-            self._outbound.append(memoryview(data))
-        elif self.engine is None:
-            if self._stream is None:
-                self._outbound.append(memoryview(data))
-            else:
-                self._stream.write(data)
-        elif len(data) <= STEP:
-            self._encrypt(self.engine, data)
+        straight, engine = self._straight, self.engine
+        if straight is None or len(data) > STEP:
+            self._write_or_keep(data)
+        elif engine is None:
+            straight(data)
         else:
-            self._outbound.append(memoryview(data))
-            if self._open:
-                self._pump()
+            try:
+                ciphertext = engine.encrypt(data)
+            except ssl.SSLError as exc:
+                self._break(exc)
+            else:
+                straight(ciphertext)
 
     async def drain(self) -> None:
         """Wait until what was written has left, or nearly (the loop's transport is below its low-water mark).
@@ -195,6 +203,7 @@ class Transport(asyncio.Protocol):
         if self._closing or self._told:
             return
         self._closing = True
+        self._straight = None
         if self._outbound and self._open:
             self._set_bound()
         else:
@@ -203,7 +212,9 @@ class Transport(asyncio.Protocol):
     def abort(self) -> None:
         """End the stream at once. What was not sent is dropped."""
         self._closing = self._aborted = True
+        self._straight = None
         self._outbound.clear()
+        self.has_backlog = self._paused
         if self._stream is not None and not self._gone:
             self._stream.abort()
 
@@ -219,6 +230,7 @@ class Transport(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin the handshake, or without TLS send what was written so far."""
         self._stream = cast(asyncio.Transport, transport)
+        self._buffer = buffer_of(asyncio.get_running_loop())
         if self._aborted:
             # A server that was stopped while it accepted this connection.
             self._stream.abort()
@@ -227,19 +239,13 @@ class Transport(asyncio.Protocol):
         else:
             self._advance_in_turn()
 
-    def data_received(self, data: bytes) -> None:
+    def get_buffer(self, sizehint: int) -> memoryview:
+        """Where the loop is to put what it reads."""
+        return self._buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
         """Pass on what arrived, decrypted."""
-        self.bytes_received += len(data)
-        if self._told or self._closing:
-            return
-        if self.engine is None:
-            self.payload_received += len(data)
-            self._receiver.data_received(data)
-        elif self._open:
-            self._decrypt(self.engine, data)
-        else:
-            self._arrived.append(data)
-            self._advance_in_turn()
+        self._take(self._buffer[:nbytes])
 
     def eof_received(self) -> bool:
         """Tell the receiver that the peer has ended its stream; ours ends with it."""
@@ -248,7 +254,8 @@ class Transport(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         """Keep what is written from now on as plaintext."""
-        self._paused = True
+        self._paused = self.has_backlog = True
+        self._straight = None
 
     def resume_writing(self) -> None:
         """Send more of what waits."""
@@ -261,7 +268,7 @@ class Transport(asyncio.Protocol):
             if exc is not None:
                 data = self._left_in_kernel()
                 if data:
-                    self.data_received(data)
+                    self._take(memoryview(data))
             self._end_of_input(exc)
         self._gone = True
         if self._bound is not None:
@@ -272,6 +279,20 @@ class Transport(asyncio.Protocol):
         self._stream = None
 
     # Handshake and payload
+
+    def _take(self, data: memoryview) -> None:
+        """Take what arrived. `data` is only lent."""
+        self.bytes_received += len(data)
+        if self._told or self._closing:
+            return
+        if self.engine is None:
+            self.payload_received += len(data)
+            self._receiver.data_received(bytes(data))
+        elif self._open:
+            self._decrypt(self.engine, data)
+        else:
+            self._arrived.append(bytes(data))
+            self._advance_in_turn()
 
     def _advance_in_turn(self) -> None:
         """Take a step of the handshake when it is our turn."""
@@ -306,7 +327,11 @@ class Transport(asyncio.Protocol):
             self._opened()
         else:
             self._flush()
-        self._deliver(self.engine, plaintext)
+        if plaintext:
+            self.payload_received += len(plaintext)
+            self._receiver.data_received(plaintext)
+        if self.engine.state is EngineState.CLOSED or self.engine.state is EngineState.BROKEN:
+            self._end_of_input(None)
 
     def _opened(self) -> None:
         self._open = True
@@ -315,38 +340,37 @@ class Transport(asyncio.Protocol):
             self._handshake_waiter.set_result(None)
         self._pump()
 
-    def _decrypt(self, engine: TLSEngine, data: bytes) -> None:
+    def _decrypt(self, engine: TLSEngine, data: bytes | memoryview) -> None:
         try:
             plaintext = engine.receive_data(data)
         except ssl.SSLError as exc:
             self._break(exc)
             return
-        self._flush()
-        self._deliver(engine, plaintext)
-
-    def _deliver(self, engine: TLSEngine, plaintext: bytes) -> None:
+        if engine.has_output:
+            self._flush()
         if plaintext:
             self.payload_received += len(plaintext)
             self._receiver.data_received(plaintext)
-        if engine.state is EngineState.CLOSED or engine.state is EngineState.BROKEN:
+        if engine.state is not _OPEN:
             self._end_of_input(None)
 
-    def _encrypt(self, engine: TLSEngine, data: bytes) -> None:
-        try:
-            engine.send(data)
-        except ssl.SSLError as exc:
-            self._break(exc)
+    def _write_or_keep(self, data: bytes) -> None:
+        """What cannot leave straight away and in one step."""
+        if self._told or self._closing:
             return
+        if self.engine is not None and not self._open and not self.has_backlog and len(data) <= STEP:
+            # The engine keeps it, so that it leaves with the last message of the handshake.
+            self.engine.send(data)
+            return
+        self._outbound.append(memoryview(data))
+        self.has_backlog = True
         if self._open:
-            self._flush()
+            self._pump()
 
     def _encrypt_in_steps(self, engine: TLSEngine, stream: asyncio.Transport, view: memoryview) -> None:
         """Encrypt what may be many records; the engine's buffer is emptied after each, because it never shrinks."""
-        pieces: list[bytes] = []
         try:
-            for start in range(0, len(view), STEP):
-                engine.send(view[start : start + STEP])
-                pieces.append(engine.data_to_send())
+            pieces = [engine.encrypt(view[start : start + STEP]) for start in range(0, len(view), STEP)]
         except ssl.SSLError as exc:
             self._break(exc)
         else:
@@ -363,9 +387,12 @@ class Transport(asyncio.Protocol):
             else:
                 self._encrypt_in_steps(self.engine, self._stream, view[:_BATCH])
         if not self._outbound and not self._paused:
+            self.has_backlog = False
             self._wake(self._drain_waiters)
             if self._closing:
                 self._say_goodbye()
+            elif self._open and not self._told and self._stream is not None:
+                self._straight = self._stream.write
 
     def _flush(self) -> None:
         if self.engine is not None and self._stream is not None:
@@ -414,7 +441,9 @@ class Transport(asyncio.Protocol):
         if self._told:
             return
         self._told = True
+        self._straight = None
         self._outbound.clear()
+        self.has_backlog = self._paused
         error: Exception | None = None
         if exc is not None:
             error = self._error = self._explained(exc)

@@ -81,6 +81,10 @@ class TLSInfo:
     server_hostname: str | None
 
 
+# Looked at for every message; a look-up in an Enum class is slow on Python 3.11.
+_OPEN = EngineState.OPEN
+
+
 class TLSEngine:
     """One TLS connection between two buffers; see the head of this module.
 
@@ -89,6 +93,14 @@ class TLSEngine:
         server_side: which role to play.
         server_hostname: the server's name or IP address, for SNI and for the check of its certificate.
         session: a session of the same context to resume.
+
+    Attributes:
+        state: where the connection is in its life.
+        has_output: whether `receive_data()` may have left something for `data_to_send()`.
+        handshake_done: whether the handshake was completed.
+        first_bytes: the first bytes that came from the peer.
+        server_hostname: the server's name or IP address.
+        server_side: which role this is.
 
     Raises:
         ValueError: the context checks host names and there is none, or it is not one.
@@ -107,6 +119,7 @@ class TLSEngine:
         "_write",
         "first_bytes",
         "handshake_done",
+        "has_output",
         "server_hostname",
         "server_side",
         "state",
@@ -138,6 +151,7 @@ class TLSEngine:
         self._closing = False
         self._info: TLSInfo | None = None
         self.state = EngineState.HANDSHAKING
+        self.has_output = False
         # What explain.py needs to tell a refused certificate from a server that never spoke TLS.
         self.handshake_done = False
         self.first_bytes = b""
@@ -224,9 +238,9 @@ class TLSEngine:
     def receive_data(self, data: bytes | bytearray | memoryview) -> bytes:
         """Take ciphertext that arrived; what it decrypts to is returned.
 
-        The handshake is driven by this call too. Afterwards send `data_to_send()`, also if the call raised. Where
-        plaintext came before an error it is returned, the state is BROKEN, and the next call (`receive_eof()` at the
-        latest) raises.
+        The handshake is driven by this call too. Afterwards send `data_to_send()`, also if the call raised; where it
+        did not raise and `has_output` is False there is nothing to send. Where plaintext came before an error it is
+        returned, the state is BROKEN, and the next call (`receive_eof()` at the latest) raises.
 
         Args:
             data: bytes from the peer, in any chunking.
@@ -237,17 +251,20 @@ class TLSEngine:
         Raises:
             ssl.SSLError: the connection is broken; from then on each call raises the same error.
         """
-        if self.state is not EngineState.OPEN or len(data) > STEP:
+        if self.state is not _OPEN or len(data) > STEP:
             return self._receive_in_steps(data)
         # The common case, one small message, in two calls; fact 5.
         self._incoming.write(data)
         try:
             plaintext = self._read(_RECORD)
         except ssl.SSLWantReadError:
+            self.has_output = True
             return b""
         except ssl.SSLError as exc:
             self._break(exc)
             raise
+        if self._outgoing.pending:
+            self.has_output = True
         if plaintext and not self._incoming.pending:
             return plaintext
         pieces = [plaintext]
@@ -297,8 +314,33 @@ class TLSEngine:
         elif self._error is not None:
             raise self._error
 
+    def encrypt(self, data: bytes | bytearray | memoryview) -> bytes:
+        """`send()` and `data_to_send()` in one, for what leaves at once.
+
+        Args:
+            data: plaintext of any length; see `send()`.
+
+        Returns:
+            All the ciphertext that there is for the peer.
+
+        Raises:
+            ssl.SSLError: the connection is broken.
+        """
+        if self.state is not _OPEN or self._pieces or not 0 < len(data) <= STEP:
+            self.send(data)
+            return self.data_to_send()
+        # The common case, one small message, in two calls.
+        try:
+            self._write(data)
+        except ssl.SSLError as exc:
+            self._break(exc)
+            raise
+        self.has_output = False
+        return self._outgoing.read()
+
     def data_to_send(self) -> bytes:
         """The ciphertext for the peer since the last call, an alert after an error included; often `b""`."""
+        self.has_output = False
         if not self._pieces:
             return self._outgoing.read()
         self._pieces.append(self._outgoing.read())
@@ -339,6 +381,7 @@ class TLSEngine:
 
     def _receive_in_steps(self, data: bytes | bytearray | memoryview) -> bytes:
         """The handshake and large chunks."""
+        self.has_output = True
         pieces: list[bytes] = []
         with memoryview(data) as view:
             for start in range(0, len(view), STEP):
@@ -356,6 +399,7 @@ class TLSEngine:
 
     def _read_rest(self, pieces: list[bytes]) -> None:
         """Decrypt into `pieces` until the incoming BIO is empty or the connection ends."""
+        self.has_output = True
         while self.state is EngineState.OPEN:
             if pieces and not pieces[-1]:
                 # close_notify reads as no bytes.
