@@ -3,6 +3,8 @@
 `aiomongo_tls` and `PyMongo Async` are given the same tasks through the same public API, and the options that they come
 with: sessions, retryable writes, monitors are on. `bare asyncio` is the limit: a protocol that writes the very bytes
 which aiomongo_tls sent for a task and waits for as many replies, over asyncio's own TLS; no BSON, no pool, no deadline.
+`bare + BSON` also encodes the command and its documents anew each time, and decodes the reply: what no driver can do
+without.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any, Protocol
 
+import bson
 import pymongo
 from server import Files, Server
 from tasks import Task
@@ -26,6 +29,8 @@ from aiomongo_tls.version import __version__
 OURS = "aiomongo_tls"
 THEIRS = "PyMongo Async"
 BARE = "bare asyncio"
+BARE_BSON = "bare + BSON"
+EVERYBODY = [BARE, BARE_BSON, OURS, THEIRS]
 
 VERSIONS = {OURS: __version__, THEIRS: pymongo.version}
 
@@ -81,7 +86,10 @@ class Bare:
         while len(self.lines) < concurrency:
             _, line = await asyncio.get_running_loop().create_connection(Line, host, int(port), ssl=context)
             self.lines.append(line)
-        idle = self.lines[:concurrency]
+        return self.operation(messages, self.lines[:concurrency])
+
+    def operation(self, messages: list[bytes], idle: list[Line]) -> Operation:
+        """Sends the messages on one of the idle connections."""
 
         async def exchange(n: int) -> None:
             line = idle.pop()
@@ -110,6 +118,41 @@ class Bare:
             line.transport.close()
 
 
+class BareBSON(Bare):
+    """The bytes, made of documents and made into documents."""
+
+    def operation(self, messages: list[bytes], idle: list[Line]) -> Operation:
+        """Sends the documents of the messages on one of the idle connections."""
+        taken_apart = [_taken_apart(message) for message in messages]
+
+        async def exchange(n: int) -> None:
+            line = idle.pop()
+            for body, name, documents in taken_apart:
+                bson.decode(await line.exchange(_put_together(body, name, documents)))
+            idle.append(line)
+
+        return exchange
+
+
+def _taken_apart(message: bytes) -> tuple[dict[str, Any], bytes, list[dict[str, Any]]]:
+    """The body of an OP_MSG, and the name and documents of the document sequence beside it, if there is one."""
+    end = 21 + int.from_bytes(message[21:25], "little")
+    body = bson.decode(message[21:end])
+    if end == len(message):
+        return body, b"", []
+    name_end = message.index(b"\0", end + 5)
+    return body, message[end + 5 : name_end + 1], bson.decode_all(message[name_end + 1 :])
+
+
+def _put_together(body: dict[str, Any], name: bytes, documents: list[dict[str, Any]]) -> bytes:
+    pieces = [b"\0\0\0\0\0", bson.encode(body)]
+    if documents:
+        encoded = b"".join([bson.encode(document) for document in documents])
+        pieces += (b"\1", struct.pack("<i", 4 + len(name) + len(encoded)), name, encoded)
+    message = b"".join(pieces)
+    return struct.pack("<iiii", 16 + len(message), 1, 0, 2013) + message
+
+
 class Line(asyncio.Protocol):
     """A connection: bytes out, one reply in."""
 
@@ -121,9 +164,9 @@ class Line(asyncio.Protocol):
         self.pieces: list[bytes] = []
         self.missing = 0
 
-    def exchange(self, message: bytes) -> asyncio.Future[None]:
-        """Send a message; done when the reply is here."""
-        self.reply: asyncio.Future[None] = self.loop.create_future()
+    def exchange(self, message: bytes) -> asyncio.Future[bytes]:
+        """Send a message; the result is the body of the reply."""
+        self.reply: asyncio.Future[bytes] = self.loop.create_future()
         self.transport.write(message)
         return self.reply
 
@@ -134,8 +177,10 @@ class Line(asyncio.Protocol):
         self.missing -= len(data)
         self.pieces.append(data)
         if not self.missing:
+            if len(self.pieces) > 1:
+                data = b"".join(self.pieces)
             self.pieces.clear()
-            self.reply.set_result(None)
+            self.reply.set_result(data[21:])
 
 
 def client_context(files: Files | None) -> ssl.SSLContext | None:
@@ -161,8 +206,8 @@ async def open_all(stack: AsyncExitStack, server: Server, names: list[str], **op
             theirs: Any = pymongo.AsyncMongoClient(server.uri(**options))
             await stack.enter_async_context(theirs)
             made[name] = Client(theirs, pymongo)
-        elif name == BARE:
-            bare = Bare(server, ours)
+        elif name in (BARE, BARE_BSON):
+            bare = (Bare if name == BARE else BareBSON)(server, ours)
             stack.push_async_callback(bare.close)
             made[name] = bare
         else:

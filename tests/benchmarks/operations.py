@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import telling
-from contestants import BARE, OURS, THEIRS, open_all
+from contestants import EVERYBODY, OURS, open_all
 from rounds import SLICE, Slice, compare
 from server import Files, Server, temporary_folder
 from spread import Spread
@@ -26,7 +26,7 @@ class Settings:
     tls: bool = True
     tasks: list[str] = field(default_factory=lambda: list(TASKS))
     concurrency: list[int] = field(default_factory=lambda: [1, 10, 100])
-    contestants: list[str] = field(default_factory=lambda: [OURS, THEIRS, BARE])
+    contestants: list[str] = field(default_factory=lambda: list(EVERYBODY))
     rounds: int = 15
     slice_time: float = SLICE
 

@@ -3,7 +3,7 @@
 A reply depends on the command, the collection and, for getMore, on the cursor id: nothing else is looked at. Names of
 collections say what is in them:
 
-- `one`: find answers with one document.
+- `one`, `small`: find answers with one document, of the usual kind or a small one.
 - `batches_<count>_<size>`: find answers with the first of `count` batches of `size` documents (the very first has 101
   at most, as a server's has); the id of a cursor is the number of batches that are left.
 - `barrier_<n>`: see `lean_server`.
@@ -113,6 +113,8 @@ def _first_batch(collection: str) -> dict[str, Any]:
         count, size = map(int, numbers)
         rows = [{"_id": n, **corpus.tweet()} for n in range(min(size, FIRST_BATCH))]
         left = count - 1
+    elif kind == "small":
+        rows = [{"_id": 1, **corpus.small()}]
     elif kind == "megabyte":
         rows = [{"_id": 1, "text": "x" * 1_000_000}]
     return {"firstBatch": rows, "id": Int64(left), "ns": f"bench.{collection}"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from contestants import BARE, OURS, THEIRS
+from contestants import BARE, BARE_BSON, OURS, THEIRS
 from tasks import TASKS
 
 Row = dict[str, Any]
@@ -27,7 +27,18 @@ def markdown(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "\n".join("| " + " | ".join(line) + " |" for line in (headings, marks, *rows))
 
 
-OPERATIONS = ("task, at a time", "bare", "ours", "PyMongo", "ours / bare", "ours / PyMongo", "wall", "server")
+OPERATIONS = (
+    "task, at a time",
+    "bare",
+    "+ BSON",
+    "ours",
+    "PyMongo",
+    "ours / bare",
+    "/ bare + BSON",
+    "/ PyMongo",
+    "wall / PyMongo",
+    "server",
+)
 
 
 def operations(rows: list[Row], loop: str, tls: bool) -> list[list[str]]:
@@ -39,8 +50,9 @@ def operations(rows: list[Row], loop: str, tls: bool) -> list[list[str]]:
     return [
         [
             f"{TASKS[task].title}, {concurrency}",
-            *(_microseconds(by.get(name)) for name in (BARE, OURS, THEIRS)),
+            *(_microseconds(by.get(name)) for name in (BARE, BARE_BSON, OURS, THEIRS)),
             _ratio(by.get(BARE), "cpu"),
+            _ratio(by.get(BARE_BSON), "cpu"),
             _ratio(by.get(THEIRS), "cpu"),
             _ratio(by.get(THEIRS), "wall"),
             f"{max(row['server_share']['median'] for row in by.values()):.0%}",

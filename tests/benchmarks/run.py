@@ -19,7 +19,7 @@ from typing import Any
 
 import machine
 import report
-from contestants import BARE, OURS, THEIRS
+from contestants import EVERYBODY
 from tasks import TASKS
 
 HERE = Path(__file__).parent
@@ -85,7 +85,7 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", choices=TASKS, metavar="TASK", help=f"of {', '.join(TASKS)}")
     parser.add_argument("--loop", nargs="+", choices=("asyncio", "uvloop"), help="both in a full run")
     parser.add_argument("--stream", nargs="+", choices=("tls", "plain"), help="both in a full run")
-    parser.add_argument("--contestant", nargs="+", choices=(OURS, THEIRS, BARE), default=[OURS, THEIRS, BARE])
+    parser.add_argument("--contestant", nargs="+", choices=EVERYBODY, default=EVERYBODY)
     parser.add_argument("--concurrency", nargs="+", type=int, help="tasks at a time; 1, 10 and 100 in a full run")
     parser.add_argument("--rounds", type=int, help="15; 9 with --quick")
     parser.add_argument("--output", type=Path, help=f"folder for the results of a full run; {RESULTS}")

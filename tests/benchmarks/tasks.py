@@ -46,6 +46,11 @@ def _find_one(client: Any, module: Any) -> Operation:
     return lambda n: collection.find_one({"_id": n})
 
 
+def _find_one_small(client: Any, module: Any) -> Operation:
+    collection = client[DATABASE]["small"]
+    return lambda n: collection.find_one({"_id": n})
+
+
 def _insert_one(document: Callable[[], dict[str, Any]]) -> Callable[[Any, Any], Operation]:
     def prepare(client: Any, module: Any) -> Operation:
         collection, original = client[DATABASE]["one"], document()
@@ -119,6 +124,7 @@ TASKS = {
     for task in (
         Task("run_command", "run command", _run_command),
         Task("find_one", "find_one by _id", _find_one),
+        Task("find_one_small", "find_one by _id, small", _find_one_small),
         Task("insert_one", "insert_one, small", _insert_one(corpus.small)),
         Task("update_one", "update_one", _update_one),
         Task("insert_one_large", "insert_one, large", _insert_one(corpus.large), (1,)),
