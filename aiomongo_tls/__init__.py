@@ -102,7 +102,7 @@ if TYPE_CHECKING:
     from aiomongo_tls.core.sdam.topology_description import TopologyDescription
     from aiomongo_tls.core.sdam.topology_type import TopologyType
     from aiomongo_tls.core.server_type import ServerType
-    from aiomongo_tls.core.uri.keywords import ConnectOptions
+    from aiomongo_tls.core.uri.keywords import ConnectOptions, IdentityOptions
     from aiomongo_tls.doctor.examination import diagnose
     from aiomongo_tls.doctor.findings import Check, Diagnosis, Finding, Severity
     from aiomongo_tls.errors import (
@@ -191,6 +191,7 @@ __all__ = [
     "DuplicateKeyError",
     "ExecutionTimeout",
     "Finding",
+    "IdentityOptions",
     "IndexModel",
     "InsertManyResult",
     "InsertOne",
@@ -373,7 +374,7 @@ _HOMES = {
         "TLSIdentity",
         "TLSIdentityProvider",
     ),
-    "aiomongo_tls.core.uri.keywords": ("ConnectOptions",),
+    "aiomongo_tls.core.uri.keywords": ("ConnectOptions", "IdentityOptions"),
     "aiomongo_tls.doctor.examination": ("diagnose",),
     "aiomongo_tls.doctor.findings": (
         "Check",

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from aiomongo_tls.core.options.client_options import ClientOptions
     from aiomongo_tls.core.options.concerns import ReadConcern, WriteConcern
     from aiomongo_tls.core.options.read_preference import ReadPreference
-    from aiomongo_tls.core.uri.keywords import ConnectOptions
+    from aiomongo_tls.core.uri.keywords import ConnectOptions, IdentityOptions
 
 
 def _new_session_id() -> bytes:
@@ -473,9 +473,47 @@ class AsyncClient(ClientCommands, ClientServers, Generic[DocumentType]):
             "type_registry": type_registry,
         }
         options |= {name: value for name, value in given.items() if value is not None}
+        # What with_identity() changes a part of.
+        self._given: tuple[Any, dict[str, Any]] = host, options
+        self._identities: tuple[IdentityOptions, ...] = ()
         self._options: ClientOptions = resolve(host, options)
         executor = Executor(self._options, Topology(self._options), _new_session_id)
         super().__init__(executor, Settings.of(self._options))
+
+    def with_identity(self, **identity: Unpack[IdentityOptions]) -> AsyncClient[DocumentType]:
+        """A client of the same servers as somebody else: with another certificate, or another user.
+
+            async with client.with_identity(tlsCertificateKeyFile="tenant.pem") as tenant:
+                await tenant.app.orders.find_one()
+
+        It shares what is known of the servers, and the connections that watch them, with this client. Connections and
+        sessions are its own: none ever serves another identity. What goes wrong with one identity does not disturb the
+        others. The client that the first one is watches the servers with its certificate, even after it was closed, as
+        long as there are others.
+
+        Each client is closed by itself, in any order. Up to `maxIdleIdentities` identities that are in no client any
+        more keep their connections, for the next client that asks for the same.
+
+        Args:
+            identity: the options of TLS and authentication that are others. A certificate takes the place of the
+                present one with its key, password or `ssl_context`; a username, password or mechanism takes that of the
+                whole present credential.
+
+        Returns:
+            A client, not connected yet: it connects in `async with`, by `aconnect()`, or at its first operation.
+
+        Raises:
+            ConfigurationError: the options cannot be used, or belong to no identity; says which, and the mend.
+            InvalidOperation: this client is closed.
+        """
+        client: AsyncClient[DocumentType] = AsyncClient.__new__(AsyncClient)
+        client._given = self._given
+        client._identities = (*self._identities, identity)
+        client._options = resolve(*self._given, client._identities)
+        topology = self._executor.topology.with_identity(client._options)
+        executor = Executor(client._options, topology, _new_session_id)
+        super(AsyncClient, client).__init__(executor, Settings.of(client._options))
+        return client
 
     # Life
 

@@ -229,6 +229,7 @@ class Pool:
         *,
         interrupt_in_use_connections: bool = False,
         service_id: ObjectId | None = None,
+        pauses: bool = True,
     ) -> None:
         """Make all connections stale. Plain.
 
@@ -240,6 +241,8 @@ class Pool:
             interrupt_in_use_connections: whether operations that are under way are broken off, with a
                 PoolClearedError.
             service_id: the service whose connections are meant; to be given in load balanced mode, and only there.
+            pauses: whether nothing is opened until `ready()`, because the server is not known to be there. Otherwise
+                who waits is turned away all the same, and the next one is served.
 
         Raises:
             InvalidOperation: a service was given without load balanced mode, or none with it.
@@ -249,7 +252,11 @@ class Pool:
         state = self._slots.state
         if state is PoolState.CLOSED:
             return
-        actions = self._slots.clear() if service_id is None else self._slots.clear_service(service_id, self._now())
+        actions = (
+            self._slots.clear(pauses=pauses)
+            if service_id is None
+            else self._slots.clear_service(service_id, self._now())
+        )
         self._cleared_by = error or self._cleared_by
         if (state is PoolState.READY or service_id is not None) and self._announcer.is_heard:
             self._announcer.pool_cleared(service_id, interrupts=interrupt_in_use_connections, error=error)

@@ -1,9 +1,9 @@
-"""The servers that one client talks to from one event loop: what is known of them, who watches them, and their pools.
+"""The servers that clients talk to from one event loop: what is known of them, who watches them, who uses them.
 
 Everything that changes something here is a plain function: a new description, what becomes of pools and monitors
 because of it, the events and the waking of those who wait are one step that nothing can come into. What is to be
 done is decided in `core/sdam`; here it is carried out, in the specification's order: first the description, then the
-pools.
+pools. A server is known to all principals alike; what one of them alone is refused is its own affair.
 
 Made with all that an event loop is needed for, and bound to the loop that is running then.
 """
@@ -11,28 +11,24 @@ Made with all that an event loop is needed for, and bound to the loop that is ru
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping
 from copy import copy
-from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING
 
 from bson import ObjectId
 
-from aiomongo_tls.core.auth.metadata import client_document
 from aiomongo_tls.core.sdam.application_errors import When, effect_of
 from aiomongo_tls.core.sdam.changes import changes, closing, opening
 from aiomongo_tls.core.sdam.check_failures import check_failure
 from aiomongo_tls.core.sdam.failures import is_permanent
-from aiomongo_tls.core.sdam.selection import choose, in_latency_window, suitable_servers
+from aiomongo_tls.core.sdam.selection import in_latency_window, suitable_servers
 from aiomongo_tls.core.sdam.server_description import ServerDescription, load_balancer
 from aiomongo_tls.core.sdam.topology_description import NO_TOPOLOGY, TopologyDescription, initial
 from aiomongo_tls.core.sdam.transitions import update, with_hosts
 from aiomongo_tls.errors import Phase
-from aiomongo_tls.net.environment import client_environment
-from aiomongo_tls.net.establish import Establisher
 from aiomongo_tls.pool.pool import Pool
-from aiomongo_tls.topology.announcer import Announcer, log
+from aiomongo_tls.topology.announcer import log
 from aiomongo_tls.topology.monitor import Monitor, Watch
 from aiomongo_tls.topology.server import Server
 
@@ -41,76 +37,50 @@ if TYPE_CHECKING:
     from aiomongo_tls.core.options.client_options import ClientOptions
     from aiomongo_tls.core.options.read_preference import ReadPreference
     from aiomongo_tls.deadline import Deadline
-    from aiomongo_tls.net.computations import Computations
     from aiomongo_tls.net.connection import Connection
-    from aiomongo_tls.net.dns import Resolver
-    from aiomongo_tls.net.identity import Identity
+    from aiomongo_tls.topology.access import Access
+    from aiomongo_tls.topology.announcer import Announcer
+    from aiomongo_tls.topology.principal import Principal, Sample
 
-T = TypeVar("T")
-
-Sample = Callable[[Sequence[T], int], list[T]]
-"""Picks some of a sequence at random, as `random.sample` does."""
-
-Connect = Callable[[Establisher, "Connection"], Awaitable[None]]
-"""Opens a connection in the way that the establisher says."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Means:
-    """What a deployment works with; the loop's clock is the clock.
-
-    Args:
-        identity: what the client presents itself with.
-        resolver: looks host names up.
-        computations: does the slow work of authentication.
-        connect: opens connections.
-        sample: picks some of a sequence at random.
-        announcer: told of all that happens.
-    """
-
-    identity: Identity
-    resolver: Resolver
-    computations: Computations
-    connect: Connect
-    sample: Sample[Any]
-    announcer: Announcer
+# How far a connection had come when it failed; before, the server was not reached.
+_HOW_FAR = {Phase.TLS: When.GREETING, Phase.HELLO: When.GREETING, Phase.AUTH: When.AUTHENTICATING}
 
 
 class Deployment:
-    """The servers of one client on the running event loop.
+    """The servers of one topology on the running event loop.
 
     Args:
-        options: the client's, with the seeds that a look-up has found.
-        means: what to work with.
+        options: the client options, with the seeds that a look-up has found.
+        watcher: the principal whose identity the monitors present. They do not authenticate.
+        sample: picks some of a sequence at random.
+        announcer: told of all that happens.
 
     Attributes:
         id: stands for this deployment in events.
         description: what is known of the servers.
-        identity: what the client presents itself with, the newest that has proved itself at any server.
         changed: set, and replaced by another one, when a server was described anew.
         revision: how often that has happened.
     """
 
-    def __init__(self, options: ClientOptions, means: Means) -> None:
+    def __init__(
+        self, options: ClientOptions, watcher: Principal, *, sample: Sample[ServerAddress], announcer: Announcer
+    ) -> None:
         self.id = ObjectId()
         self.options = options
         self.description: TopologyDescription = NO_TOPOLOGY
-        self.identity = means.identity
         self.changed = asyncio.Event()
         self.revision = 0
-        self._means = means
+        self._watcher = watcher
+        self._principals = [watcher]
+        self._sample = sample
+        self._announcer = announcer
         self._loop = asyncio.get_running_loop()
         self._servers: dict[ServerAddress, Server] = {}
-        # Servers that do not belong to it any more, until their last task has ended and their last socket is closed.
-        self._leaving: list[Server] = []
+        # What does not belong to it any more, until its last task has ended and its last socket is closed.
+        self._leaving: list[Server | Pool] = []
         self._refusals: dict[ServerAddress, Exception] = {}
         # The servers that an operation may go to, by its read preference; begun anew with each description.
         self._choices: dict[ReadPreference | None, list[ServerDescription]] = {}
-        self._client = client_document(
-            client_environment(),
-            app_name=options.app_name,
-            drivers=(options.driver,) if options.driver is not None else (),
-        )
 
     def __repr__(self) -> str:
         return f"<Deployment {self.description}>"
@@ -143,31 +113,67 @@ class Deployment:
             for address in options.seeds:
                 self.apply(load_balancer(address))
 
-    def close(self) -> None:
-        """Stop watching, close every connection in order. Plain and idempotent."""
-        self._end(Server.close)
-
-    def abort(self) -> None:
-        """The same at once, without a word to the servers. Plain and idempotent."""
-        self._end(Server.abort)
-
     async def wait_closed(self) -> None:
-        """Wait until nothing is left after `close()` or `abort()`: no task, no socket."""
-        for server in list(self._leaving):
-            await server.wait_closed()
+        """Wait until nothing is left after `end()`: no task, no socket."""
+        for leaving in list(self._leaving):
+            await leaving.wait_closed()
         self._leaving.clear()
 
-    def _end(self, how: Callable[[Server], None]) -> None:
-        for server in (*self._servers.values(), *self._leaving):
-            how(server)
+    def end(self, how: Callable[[Pool], None]) -> None:
+        """Stop watching, close every connection. Plain and idempotent.
+
+        Args:
+            how: `Pool.close`, or `Pool.abort` without a word to the servers.
+        """
+        for leaving in self._leaving:
+            if isinstance(leaving, Pool):
+                how(leaving)
         if self.description is NO_TOPOLOGY:
             return
         old, self.description = self.description, NO_TOPOLOGY
         self._choices.clear()
-        self._leaving.extend(self._servers.values())
-        self._servers.clear()
+        for address in list(self._servers):
+            self._part(address, how)
         self._tell(partial(closing, self.id, old))
-        self._wake()
+        self.wake()
+
+    # Principals
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether several principals use it."""
+        return sum(principal.is_in_use and not principal.is_closed for principal in self._principals) > 1
+
+    def attach(self, principal: Principal) -> None:
+        """Let a principal use the servers. Plain and idempotent."""
+        if principal not in self._principals:
+            self._principals.append(principal)
+            for address in self._servers:
+                principal.meet(address, self._establishing_failed)
+        principal.is_in_use = True
+        for address, access in principal.accesses.items():
+            if self.description.takes_operations(address):
+                access.pool.ready()
+
+    def detach(self, principal: Principal, how: Callable[[Pool], None]) -> None:
+        """Close the connections of a principal. Plain and idempotent.
+
+        Args:
+            principal: one of several; if it is the one whose identity the monitors present, they go on doing so.
+            how: `Pool.close` or `Pool.abort`.
+        """
+        principal.close(how)
+        if principal is not self._watcher and principal in self._principals:
+            self._principals.remove(principal)
+            self._leaving.extend(access.pool for access in principal.accesses.values())
+        self.wake()
+
+    def renew_monitor(self, address: ServerAddress) -> None:
+        """Have a server watched by a new connection, because another identity is presented to it. Plain."""
+        self._servers[address].renew()
+
+    def _accesses(self, address: ServerAddress) -> list[Access]:
+        return [access for principal in self._principals if (access := principal.accesses.get(address)) is not None]
 
     # What is known
 
@@ -184,6 +190,8 @@ class Deployment:
         self.revision += 1
         # Only a check looks at a server afresh.
         self._servers[server.address].checked_at = self.revision if server.last_update_time else 0
+        for access in self._accesses(server.address):
+            access.fault = None
         if found.refusal is not None:
             self._refusals[server.address] = found.refusal
         old = self.description
@@ -198,7 +206,7 @@ class Deployment:
         srv = self.options.srv
         limit = srv.max_hosts if srv is not None else 0
         old = self.description
-        self._become(with_hosts(old, hosts, max_hosts=limit, sample=self._means.sample))
+        self._become(with_hosts(old, hosts, max_hosts=limit, sample=self._sample))
         self._tell(partial(changes, self.id, old, self.description))
         self._settle()
 
@@ -206,15 +214,26 @@ class Deployment:
         """Replace what is known, and bring servers and pools into line with it."""
         self.description = description
         self._choices.clear()
-        self._leaving = [server for server in self._leaving if not server.is_gone]
+        self._leaving = [leaving for leaving in self._leaving if not leaving.is_gone]
         for address in [address for address in self._servers if address not in description.servers]:
-            server = self._servers.pop(address)
-            self._leaving.append(server)
-            server.retire()
+            # Operations that are under way on it go on.
+            self._part(address, Pool.retire)
         for address in description.servers:
             if address not in self._servers:
                 self._refusals.pop(address, None)
+                for principal in self._principals:
+                    principal.meet(address, self._establishing_failed)
                 self._servers[address] = self._make_server(address)
+
+    def _part(self, address: ServerAddress, how: Callable[[Pool], None]) -> None:
+        """Use a server no more, and watch it no more."""
+        server = self._servers.pop(address)
+        server.stop()
+        self._leaving.append(server)
+        for principal in self._principals:
+            pool = principal.accesses.pop(address).pool
+            self._leaving.append(pool)
+            how(pool)
 
     def _settle(self) -> None:
         """What follows from a new description, once everybody was told of it."""
@@ -222,11 +241,14 @@ class Deployment:
         for address, server in self._servers.items():
             if description.takes_operations(address):
                 server.has_warned = False
-                server.pool.ready()
+                for principal in self._principals:
+                    if principal.is_in_use:
+                        principal.accesses[address].pool.ready()
             server.start()
-        self._wake()
+        self.wake()
 
-    def _wake(self) -> None:
+    def wake(self) -> None:
+        """Have all who wait look again. Plain."""
         self.changed.set()
         self.changed = asyncio.Event()
 
@@ -240,30 +262,42 @@ class Deployment:
             error: what happened.
             when: how far the connection had come.
         """
-        server = self._servers.get(connection.address)
-        if server is None or connection.home is not server.pool:
+        server, access = self._servers.get(connection.address), self._access_of(connection)
+        if server is None or access is None:
             return
         effect = effect_of(
             error,
             topology=self.description,
             address=connection.address,
             connection_generation=connection.generation,
-            pool_generation=server.pool.generation_of(connection.service_id),
+            pool_generation=access.pool.generation_of(connection.service_id),
             when=when,
             service_id=connection.service_id,
+            is_shared=self.is_shared,
         )
+        if effect.is_refusal:
+            access.fault = error
+            if effect.clears_pool:
+                access.pool.clear(error, service_id=effect.service_id, pauses=False)
+            return
         if effect.description is not None:
             self.apply(effect.description)
         if effect.clears_pool:
-            server.pool.clear(error, service_id=effect.service_id)
+            for each in self._accesses(connection.address):
+                each.pool.clear(error, service_id=effect.service_id)
         if effect.cancels_check:
             server.cancel_check()
         if effect.requests_check:
             server.request_check()
 
+    def _access_of(self, connection: Connection) -> Access | None:
+        for access in self._accesses(connection.address):
+            if access.pool is connection.home:
+                return access
+        return None
+
     def _establishing_failed(self, connection: Connection, error: Exception) -> None:
-        is_authenticating = connection.progress.phase is Phase.AUTH
-        self.handle_error(connection, error, When.AUTHENTICATING if is_authenticating else When.ESTABLISHING)
+        self.handle_error(connection, error, _HOW_FAR.get(connection.progress.phase, When.ESTABLISHING))
 
     def _check_failed(self, address: ServerAddress, error: Exception) -> bool:
         """Draw the conclusions from a failed check; whether the next one begins without a pause."""
@@ -272,31 +306,30 @@ class Deployment:
             return False
         failure = check_failure(error, self.description.servers[address], now=self._loop.time())
         self.apply(failure.description)
-        server.pool.clear(error, interrupt_in_use_connections=failure.interrupts)
+        for access in self._accesses(address):
+            access.pool.clear(error, interrupt_in_use_connections=failure.interrupts)
         return failure.checks_again
 
     # Selection
 
-    def select(self, preference: ReadPreference | None, deprioritized: Collection[ServerAddress] = ()) -> Server | None:
-        """A server that an operation may go to, None if there is none now. Plain.
+    def choices(
+        self, preference: ReadPreference | None, deprioritized: Collection[ServerAddress] = ()
+    ) -> list[ServerDescription]:
+        """The servers that an operation may go to; none if there is none now. Plain.
 
         Args:
             preference: which servers will do; None for a write.
-            deprioritized: servers that are chosen only where no other will do.
+            deprioritized: servers that are taken only where no other will do.
 
         Raises:
             ConfigurationError: a server is too old or too new, or maxStalenessSeconds is too small.
         """
         if deprioritized or self.options.server_selector is not None:
-            servers = self._candidates(preference, deprioritized)
-        else:
-            known = self._choices.get(preference)
-            if known is None:
-                known = self._choices[preference] = self._candidates(preference)
-            servers = known
-        if not servers:
-            return None
-        return self._servers[choose(servers, self._operation_count, self._means.sample).address]
+            return self._candidates(preference, deprioritized)
+        known = self._choices.get(preference)
+        if known is None:
+            known = self._choices[preference] = self._candidates(preference)
+        return known
 
     def _candidates(
         self, preference: ReadPreference | None, deprioritized: Collection[ServerAddress] = ()
@@ -316,9 +349,6 @@ class Deployment:
             return False
         heartbeat_frequency = self.options.monitoring.heartbeat_frequency
         return bool(suitable_servers(self.description, preference, heartbeat_frequency=heartbeat_frequency))
-
-    def _operation_count(self, address: ServerAddress) -> int:
-        return self._servers[address].pool.operation_count
 
     def request_checks(self) -> None:
         """Have every server checked soon. Plain."""
@@ -378,68 +408,23 @@ class Deployment:
     # Making
 
     def _make_server(self, address: ServerAddress) -> Server:
-        options, means = self.options, self._means
-        server = Server(address, self.identity, options.credential)
-        server.pool = Pool(
-            server.key,
-            options.pool,
-            partial(self._establish, server, monitors=False),
-            publisher=means.announcer.publisher,
-            on_fault=self._establishing_failed,
-            load_balanced=options.load_balanced,
-        )
-        if not options.load_balanced:
-            watch = Watch(
-                establish=partial(self._establish, server, monitors=True),
-                frequency=options.monitoring.heartbeat_frequency,
-                connect_timeout=options.connect_timeout,
-                mode=options.monitoring.server_monitoring_mode,
-                announcer=means.announcer,
-            )
-            server.monitor = Monitor(address, watch, found=self.apply, failed=partial(self._check_failed, address))
-        return server
-
-    async def _establish(self, server: Server, connection: Connection, *, monitors: bool) -> None:
-        """Open a connection with the identity that the server uses at that moment."""
-        await self.establish(server.address, server.identity, connection, monitors=monitors)
-        server.newest = connection
-
-    async def establish(
-        self, address: ServerAddress, identity: Identity, connection: Connection, *, monitors: bool = False
-    ) -> None:
-        """Open a connection. Failing or cancelled, it leaves nothing open.
-
-        Args:
-            address: the server.
-            identity: what to present.
-            connection: a new connection to this server.
-            monitors: whether it only asks the server what it is.
-
-        Raises:
-            MongoError: as `Establisher.establish()`.
-        """
-        options, means = self.options, self._means
-        establisher = Establisher(
-            address=address,
-            client=self._client,
-            identity=identity,
-            credential=options.credential,
-            resolver=means.resolver,
+        options = self.options
+        if options.load_balanced:
+            return Server(address, None)
+        watch = Watch(
+            establish=partial(self._watcher.open, self._watcher.accesses[address], monitors=True),
+            frequency=options.monitoring.heartbeat_frequency,
             connect_timeout=options.connect_timeout,
-            database=options.database,
-            load_balanced=options.load_balanced,
-            monitors=monitors,
-            publisher=means.announcer.publisher,
-            computations=means.computations,
+            mode=options.monitoring.server_monitoring_mode,
+            announcer=self._announcer,
         )
-        await means.connect(establisher, connection)
+        return Server(address, Monitor(address, watch, found=self.apply, failed=partial(self._check_failed, address)))
 
     def _tell(self, events: Callable[[], Iterable[object]]) -> None:
         """Tell of events, which are made only if anybody wants them."""
-        announcer = self._means.announcer
-        if announcer.wants_changes:
+        if self._announcer.wants_changes:
             for event in events():
-                announcer.tell(event)
+                self._announcer.tell(event)
 
 
 def _twin(error: Exception) -> Exception:

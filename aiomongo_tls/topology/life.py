@@ -1,196 +1,156 @@
-"""The life of a client on one event loop: the deployment is begun once, for all who wait for it, and ended once.
+"""The life of a topology on one event loop: the deployment is begun once, for all who need it, and ended once.
 
-To begin: what DNS says where the URI is mongodb+srv, the TLS files, then the monitors. A fault in it that may pass is
-waited out by those who need the deployment; the other ones they are told, and the next who comes begins again.
+To begin: what DNS says where the URI is mongodb+srv, the TLS files of the first client, then the monitors; for each
+principal besides, its own TLS files. The first client's principal watches the servers for all of them, as long as there
+are any, even after that client was closed: its certificate goes on being renewed for it.
 """
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable
-from contextlib import suppress
-from contextvars import Context
-from copy import copy
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from aiomongo_tls.core.sdam.failures import is_permanent
-from aiomongo_tls.core.sdam.schedule import Backoff
-from aiomongo_tls.core.uri.srv import complete_options, rescan_interval
+from aiomongo_tls.core.uri.srv import SRVRecords, complete_options, rescan_interval
 from aiomongo_tls.deadline import Deadline
-from aiomongo_tls.errors import InvalidOperation, MongoError, NetworkTimeout, Phase
-from aiomongo_tls.net.computations import Computations
-from aiomongo_tls.net.identity import IdentityLoader
+from aiomongo_tls.errors import Phase
+from aiomongo_tls.net.loops import running_loop
+from aiomongo_tls.net.shared_task import SharedTask
 from aiomongo_tls.net.threads import in_thread
+from aiomongo_tls.pool.pool import Pool
 from aiomongo_tls.tls.snapshot import snapshot
-from aiomongo_tls.topology.announcer import log
-from aiomongo_tls.topology.deployment import Connect, Deployment, Means, Sample
-from aiomongo_tls.topology.expiry import ExpiryWarning
+from aiomongo_tls.topology.beginning import Step
+from aiomongo_tls.topology.deployment import Deployment
+from aiomongo_tls.topology.principal import Holder, Means, Principal
 from aiomongo_tls.topology.rotation import Rotation, utc_now
 from aiomongo_tls.topology.srv_monitor import Polling, SRVMonitor
 
 if TYPE_CHECKING:
+    from aiomongo_tls.address import ServerAddress
     from aiomongo_tls.core.options.client_options import ClientOptions
     from aiomongo_tls.core.options.srv_options import SRVOptions
-    from aiomongo_tls.net.dns import Resolver
     from aiomongo_tls.net.srv import SRVResolver
-    from aiomongo_tls.topology.announcer import Announcer
-
-FIRST_PAUSE = 0.05
-"""Seconds at most before the first retry of what is not paced by a monitor."""
-
-LONGEST_PAUSE = 0.5
-"""Seconds at most between such retries in the long run."""
 
 
 class Life:
-    """One client on one event loop. Made without I/O, and without a loop.
+    """A topology on one event loop. Made without I/O, and without a loop.
 
     Args:
-        options: the client options.
-        resolver: looks host names up.
+        options: those of the first client.
+        means: what connections are opened with.
         srv_resolver: asks for SRV and TXT records.
-        connect: opens connections.
-        chance: returns a number from 0 to 1, for the pauses between attempts.
-        sample: picks some of a sequence at random.
-        announcer: told of all that happens.
-        subject_changed: called when a renewed certificate is another user's.
 
     Attributes:
         deployment: the servers, once they are known by name.
-        rotation: brings renewed certificates into use; None without TLS.
+        watcher: the first client's principal.
     """
 
-    def __init__(
-        self,
-        options: ClientOptions,
-        *,
-        resolver: Resolver,
-        srv_resolver: SRVResolver,
-        connect: Connect,
-        chance: Callable[[], float],
-        sample: Sample[Any],
-        announcer: Announcer,
-        subject_changed: Callable[[], None],
-    ) -> None:
+    def __init__(self, options: ClientOptions, means: Means, srv_resolver: SRVResolver) -> None:
         self.deployment: Deployment | None = None
-        self.rotation: Rotation | None = None
         self._options = options
-        self._resolver = resolver
+        self._means = means
         self._srv_resolver = srv_resolver
-        self._connect = connect
-        self._chance = chance
-        self._sample = sample
-        self._announcer = announcer
-        self._subject_changed = subject_changed
-        self._identities = IdentityLoader(options.tls)
-        self._computations = Computations()
-        self._expiry = ExpiryWarning(options.tls.expiry_warning)
-        self._beginning: asyncio.Task[Deployment] | None = None
+        self._step = Step()
+        self._deploying: SharedTask[Deployment] | None = None
         self._srv_monitor: SRVMonitor | None = None
-        # Wakes those who pause.
-        self._ended = asyncio.Event()
-        # What the beginning is busy with, and why it has failed before.
-        self._phase, self._step = Phase.SELECTION, "beginning"
-        self._fault: MongoError | None = None
-        self._has_warned = False
+        # What DNS has said.
+        self._records: tuple[SRVRecords, Sequence[Sequence[bytes]]] | None = None
+        self._rotations: dict[Principal, Rotation] = {}
+        # Those of principals that were dropped, until their tasks have ended.
+        self._stopped: list[Rotation] = []
+        # Nobody acts as them now, but somebody did; the one that has been so for longest comes first.
+        self._idle: list[Principal] = []
+        self.watcher = Principal(options, means, self._begin, self._step)
+        self._principals = [self.watcher]
 
-    async def begin(self, limit: Deadline) -> Deployment:
-        """Wait for the deployment; begin it if nobody has.
+    # Principals
 
-        Args:
-            limit: when to give up.
-
-        Raises:
-            ConfigurationError: a file or what DNS says cannot be used.
-            NetworkTimeout: the time was up; names the step. Where it had failed before, the fault is its cause.
-            ConnectionFailure: a fault that may pass had not done so when the time was up.
-            InvalidOperation: it was ended meanwhile.
-        """
-        loop = asyncio.get_running_loop()
-        backoff = Backoff(FIRST_PAUSE, LONGEST_PAUSE, self._chance)
-        while True:
-            self._check()
-            if self._beginning is None:
-                self._beginning = loop.create_task(self._make(), name="aiomongo_tls begin", context=Context())
-                self._beginning.add_done_callback(self._begun)
-            try:
-                async with asyncio.timeout_at(limit.at if limit.is_finite else None):
-                    # The shield: one caller that gives up does not end the waiting of the others.
-                    deployment = await asyncio.shield(self._beginning)
-            except MongoError as exc:
-                self._fault = exc
-                if is_permanent(exc) or limit.has_passed(loop.time()):
-                    # Each caller its own, because raising adds to an exception's traceback.
-                    raise copy(exc) from exc.__cause__
-            except TimeoutError as exc:
-                before = f"; last fault: {self._fault}" if self._fault is not None else ""
-                cause = self._fault or exc
-                raise NetworkTimeout(
-                    f"{limit.option} has passed while {self._step}{before}", phase=self._phase
-                ) from cause
-            except asyncio.CancelledError:
-                task = asyncio.current_task()
-                if task is None or not task.cancelling():
-                    # Not this caller was cancelled but the beginning, by `end()`.
-                    self._check()
-                raise
-            else:
-                self._check()
-                self._fault = None
-                return deployment
-            await self.pause(backoff.pause(), limit)
-
-    def warn(self, limit: Deadline, patience: float) -> None:
-        """Say in the log what is waited for: DNS or files, once, or the servers. Plain.
+    def hold(self, options: ClientOptions, holder: Holder) -> Principal:
+        """The principal that a client acts as: the one that others with the same options act as, or a new one. Plain.
 
         Args:
-            limit: until when whoever waits does so.
-            patience: for how many seconds it has waited.
+            options: the client's.
+            holder: the client.
         """
-        if self.deployment is not None:
-            self.deployment.warn(limit, patience)
-        elif not self._has_warned:
-            self._has_warned = True
-            log.warning(
-                "%s: no server is known yet after %g s, trying on until %s has passed; now %s; last fault: %s",
-                self._options.origin,
-                patience,
-                limit.option or "somebody gives up",
-                self._step,
-                self._fault or "none",
-            )
+        for principal in self._principals:
+            asked = principal.asked
+            if not principal.is_closed and asked.tls == options.tls and asked.credential == options.credential:
+                break
+        else:
+            principal = Principal(options, self._means, self._begin, self._step)
+            self._principals.append(principal)
+        principal.holders.add(holder)
+        self._look_at_idle()
+        return principal
 
-    async def pause(self, seconds: float, limit: Deadline) -> None:
-        """Pause, until the limit at most.
+    def release(self, principal: Principal, holder: Holder, how: Callable[[Pool], None]) -> None:
+        """A client acts as this principal no longer, while other clients go on. Plain and idempotent.
+
+        Its connections are closed, unless others act as it too. Some such principals are kept for those who come back
+        (`maxIdleIdentities`).
 
         Args:
-            seconds: for how long.
-            limit: when to go on in any case.
-
-        Raises:
-            InvalidOperation: it was ended meanwhile.
+            principal: the principal.
+            holder: the client.
+            how: `Pool.close` or `Pool.abort`.
         """
-        until = asyncio.get_running_loop().time() + seconds
-        with suppress(TimeoutError):
-            async with asyncio.timeout_at(min(until, limit.at)):
-                await self._ended.wait()
-        self._check()
+        principal.holders.discard(holder)
+        if principal.holders:
+            return
+        if how is not Pool.close or principal is self.watcher or not principal.is_in_use:
+            self._drop(principal, how)
+        self._look_at_idle()
 
-    def end(self, how: Callable[[Deployment], None]) -> None:
+    def _look_at_idle(self) -> None:
+        """Drop principals that nobody acts as beyond `maxIdleIdentities`, the longest idle first.
+
+        Those of clients that were never closed are among them, and count from the moment when that is noticed.
+        """
+        idle = [p for p in self._idle if p in self._principals and not p.holders]
+        idle += [p for p in self._principals if p not in idle and p is not self.watcher and not p.holders]
+        excess = max(len(idle) - self._options.max_idle_identities, 0)
+        for principal in idle[:excess]:
+            self._drop(principal, Pool.close)
+        self._idle = idle[excess:]
+
+    def _drop(self, principal: Principal, how: Callable[[Pool], None]) -> None:
+        if self.deployment is None:
+            principal.close(how)
+        else:
+            self.deployment.detach(principal, how)
+        if principal is not self.watcher and principal in self._principals:
+            self._principals.remove(principal)
+            rotation = self._rotations.pop(principal, None)
+            if rotation is not None:
+                rotation.stop()
+                self._stopped = [other for other in self._stopped if not other.is_gone]
+                self._stopped.append(rotation)
+
+    async def wait_released(self, principal: Principal) -> None:
+        """Wait until nothing is left of a principal after `release()`: no task, no socket."""
+        await principal.wait_closed()
+        for rotation in list(self._stopped):
+            await rotation.wait_stopped()
+
+    def rotation(self, principal: Principal) -> Rotation | None:
+        """What brings a principal's renewed certificates into use; None without TLS, and before its first use."""
+        return self._rotations.get(principal)
+
+    # The end
+
+    def end(self, how: Callable[[Pool], None]) -> None:
         """End everything. Plain and idempotent.
 
         Args:
-            how: `Deployment.close` or `Deployment.abort`.
+            how: `Pool.close` or `Pool.abort`.
         """
-        self._ended.set()
-        if self._beginning is not None:
-            self._beginning.cancel()
+        for principal in self._principals:
+            principal.close(how)
         if self._srv_monitor is not None:
             self._srv_monitor.stop()
-        if self.rotation is not None:
-            self.rotation.stop()
+        for rotation in self._rotations.values():
+            rotation.stop()
         if self.deployment is not None:
-            how(self.deployment)
+            self.deployment.end(how)
 
     async def wait_ended(self) -> None:
         """Wait until nothing is left after `end()`: no task, no socket.
@@ -198,69 +158,81 @@ class Life:
         Here and below nobody waits for what has ended already, not even for one turn of the loop: a caller that is
         cancelled on every turn (anyio) and begins again each time would never get past it.
         """
-        if self._beginning is not None and not self._beginning.done():
-            await asyncio.wait([self._beginning])
+        for principal in list(self._principals):
+            await principal.beginning.wait_ended()
         if self._srv_monitor is not None:
             await self._srv_monitor.wait_stopped()
-        if self.rotation is not None:
-            await self.rotation.wait_stopped()
+        for rotation in (*self._rotations.values(), *self._stopped):
+            await rotation.wait_stopped()
         if self.deployment is not None:
             await self.deployment.wait_closed()
 
-    def _check(self) -> None:
-        if self._ended.is_set():
-            raise InvalidOperation("the client is closed")
+    # The beginning
 
-    def _begun(self, beginning: asyncio.Task[Deployment]) -> None:
-        self._beginning = None
-        if not beginning.cancelled():
-            # Told to those who wait; there may be none left.
-            beginning.exception()
+    async def _begin(self, principal: Principal) -> None:
+        """Bring a principal into the deployment, which is begun first if nobody has."""
+        deployment = self.deployment
+        if deployment is None:
+            if self._deploying is None or not self._deploying.is_open:
+                self._deploying = SharedTask(self._deploy(), name="aiomongo_tls begin deployment")
+            deployment = await self._deploying.result()
+        if principal is not self.watcher:
+            if self._records is not None:
+                records, txt = self._records
+                principal.options = complete_options(principal.asked, records, txt, sample=self._means.sample)
+            await self._load(principal)
+        deployment.attach(principal)
 
-    async def _make(self) -> Deployment:
+    async def _deploy(self) -> Deployment:
         options, interval = self._options, 0.0
         if options.srv is not None:
-            self._phase, self._step = Phase.DNS, f"looking up the SRV records of {options.srv.host}"
+            self._step.now(Phase.DNS, f"looking up the SRV records of {options.srv.host}")
             options, interval = await self._look_up(options, options.srv)
-        self._phase, self._step = Phase.TLS, "reading the TLS files; does the password callback wait?"
-        tls = options.tls
-        # Before they are loaded: what changes in between is noticed at the first look.
-        seen = await in_thread(lambda: snapshot(tls), name="aiomongo_tls look at TLS files") if tls.enabled else None
-        identity = await self._identities.load()
-        self._expiry.look([identity], utc_now())
-        means = Means(
-            identity=identity,
-            resolver=self._resolver,
-            computations=self._computations,
-            connect=self._connect,
-            sample=self._sample,
-            announcer=self._announcer,
-        )
-        deployment = self.deployment = Deployment(options, means)
+        self.watcher.options = options
+        seen = await self._read(self.watcher)
+        means = self._means
+        deployment = Deployment(options, self.watcher, sample=means.sample, announcer=means.announcer)
+        self.deployment = deployment
         deployment.start()
         if options.srv is not None:
             self._poll(deployment, options.srv, interval)
-        if tls.enabled:
-            self.rotation = Rotation(
-                self._identities,
-                deployment,
-                # What becomes of a ready SSLContext is seen by nobody; its owner has to say so.
-                interval=tls.reload_interval if tls.ssl_context is None else None,
-                seen=seen,
-                expiry=self._expiry,
-                subject_changed=self._subject_changed,
-            )
-            self.rotation.start()
+        self._rotate(self.watcher, seen, deployment.renew_monitor)
         return deployment
+
+    async def _load(self, principal: Principal) -> None:
+        """Load the identity of a principal besides the first, and follow its renewals."""
+        seen = await self._read(principal)
+        if principal not in self._rotations:
+            self._rotate(principal, seen)
+
+    async def _read(self, principal: Principal) -> bytes | None:
+        """Read a principal's TLS files; what they held before they were loaded."""
+        self._step.now(Phase.TLS, "reading the TLS files; does the password callback wait?")
+        tls = principal.options.tls
+        # Before they are loaded: what changes in between is noticed at the first look.
+        seen = await in_thread(lambda: snapshot(tls), name="aiomongo_tls look at TLS files") if tls.enabled else None
+        principal.expiry.look([await principal.identities.load()], utc_now())
+        return seen
+
+    def _rotate(
+        self, principal: Principal, seen: bytes | None, renewed: Callable[[ServerAddress], None] | None = None
+    ) -> None:
+        tls = principal.options.tls
+        if tls.enabled:
+            # What becomes of a ready SSLContext is seen by nobody; its owner has to say so.
+            interval = tls.reload_interval if tls.ssl_context is None else None
+            rotation = self._rotations[principal] = Rotation(principal, interval=interval, seen=seen, renewed=renewed)
+            rotation.start()
 
     async def _look_up(self, options: ClientOptions, srv: SRVOptions) -> tuple[ClientOptions, float]:
         """The options with what DNS says, and how many seconds that holds."""
         seconds = options.connect_timeout
         option = f"connectTimeoutMS={(seconds or 0) * 1000:g}"
-        limit = Deadline.after(seconds, option, now=asyncio.get_running_loop().time())
+        limit = Deadline.after(seconds, option, now=running_loop().time())
         records = await self._srv_resolver.srv(srv.query_name, limit)
         txt = await self._srv_resolver.txt(srv.host, limit)
-        return complete_options(options, records, txt, sample=self._sample), rescan_interval(records)
+        self._records = records, txt
+        return complete_options(options, records, txt, sample=self._means.sample), rescan_interval(records)
 
     def _poll(self, deployment: Deployment, srv: SRVOptions, interval: float) -> None:
         """Follow the SRV records, for as long as the topology depends on them."""

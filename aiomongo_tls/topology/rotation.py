@@ -34,10 +34,9 @@ from aiomongo_tls.tls.snapshot import snapshot
 
 if TYPE_CHECKING:
     from aiomongo_tls.address import ServerAddress
-    from aiomongo_tls.net.identity import Identity, IdentityLoader
-    from aiomongo_tls.topology.deployment import Deployment
-    from aiomongo_tls.topology.expiry import ExpiryWarning
-    from aiomongo_tls.topology.server import Server
+    from aiomongo_tls.net.identity import Identity
+    from aiomongo_tls.topology.access import Access
+    from aiomongo_tls.topology.principal import Principal
 
 _log = logging.getLogger("aiomongo_tls.tls")
 
@@ -48,15 +47,13 @@ def utc_now() -> datetime:
 
 
 class Rotation:
-    """Looks for a new identity from `start()` to `stop()`, and brings it into use.
+    """Looks for a new identity of one principal from `start()` to `stop()`, and brings it into use.
 
     Args:
-        identities: loads the identity of the client.
-        deployment: where it is used.
+        principal: the principal.
         interval: seconds between two looks (`tlsReloadIntervalMS`); None to look only when asked to.
         seen: what the files held before the identity in use was loaded.
-        expiry: told of the identities in use at each look; None for nobody.
-        subject_changed: called when the new certificate is another user's.
+        renewed: called with each server that the new identity is presented to from now on.
         now: the present moment, in UTC.
 
     Attributes:
@@ -67,26 +64,22 @@ class Rotation:
 
     def __init__(
         self,
-        identities: IdentityLoader,
-        deployment: Deployment,
+        principal: Principal,
         *,
         interval: float | None,
         seen: bytes | None = None,
-        expiry: ExpiryWarning | None = None,
-        subject_changed: Callable[[], None] | None = None,
+        renewed: Callable[[ServerAddress], None] | None = None,
         now: Callable[[], datetime] = utc_now,
     ) -> None:
         self.last_reload: datetime | None = None
         self.last_error: Exception | None = None
         self.differs = False
-        self._identities = identities
-        self._deployment = deployment
+        self._principal = principal
         self._interval = interval
         self._now = now
-        self._expiry = expiry
         self._task: asyncio.Task[None] | None = None
         self._looking = asyncio.Lock()
-        self._subject_changed = subject_changed
+        self._renewed = renewed
         # What the files held when they were last loaded whole.
         self._seen = seen
         # What was found and is not in use at every server.
@@ -107,6 +100,11 @@ class Rotation:
         """Look no more. Idempotent."""
         if self._task is not None:
             self._task.cancel()
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether nothing is left after `stop()`."""
+        return self._task is None or self._task.done()
 
     async def wait_stopped(self) -> None:
         """Wait until nothing is left after `stop()`."""
@@ -135,14 +133,14 @@ class Rotation:
         async with self._looking:
             await self._load(force=force)
             is_renewed = self._candidate is not None and await self._prove(self._candidate)
-            if self._expiry is not None:
-                servers = self._deployment.servers.values()
-                self._expiry.look([self._deployment.identity, *(server.identity for server in servers)], self._now())
+            principal = self._principal
+            identities = [principal.identity, *(access.identity for access in principal.accesses.values())]
+            principal.expiry.look(identities, self._now())
             return is_renewed
 
     async def _load(self, *, force: bool) -> None:
-        present = self._identities.identity
-        if present is None or present.setup is None:
+        present = self._principal.identity
+        if present.setup is None:
             return
         options = present.setup.options
         found = await in_thread(lambda: snapshot(options), name="aiomongo_tls look at TLS files")
@@ -152,16 +150,16 @@ class Rotation:
         if found == self._seen and not is_due and not force and None not in self._complaints:
             return
         try:
-            identity = await self._identities.reload()
+            identity = await self._principal.identities.reload()
         except MongoError as exc:
             self.differs = True
             self._complain(None, exc, "the renewed TLS material cannot be used, the present one stays in use")
             return
         self._complaints.pop(None, None)
         self._seen = found
-        if identity.fingerprint == self._deployment.identity.fingerprint:
+        if identity.fingerprint == present.fingerprint:
             # The time of the next refresh may be new.
-            self._identities.adopt(identity)
+            self._principal.identities.adopt(identity)
         if self._candidate is None or identity.fingerprint != self._candidate.fingerprint:
             self._complaints.clear()
         # Also where some servers use it already: the others are tried again.
@@ -171,37 +169,36 @@ class Rotation:
 
     async def _prove(self, candidate: Identity) -> bool:
         """Try the candidate at every server that does not use it yet; whether one of them does now."""
-        servers = [
-            server
-            for server in self._deployment.servers.values()
-            if server.identity.fingerprint != candidate.fingerprint
-        ]
-        accepted = await asyncio.gather(*(self._prove_at(server, candidate) for server in servers))
-        if self._deployment.servers and all(accepted):
+        accesses = self._principal.accesses
+        others = [access for access in accesses.values() if access.identity.fingerprint != candidate.fingerprint]
+        accepted = await asyncio.gather(*(self._prove_at(access, candidate) for access in others))
+        if accesses and all(accepted):
             self._candidate = None
         self._settle()
         return any(accepted)
 
-    async def _prove_at(self, server: Server, candidate: Identity) -> bool:
-        connection = Connection(server.address, 0)
+    async def _prove_at(self, access: Access, candidate: Identity) -> bool:
+        principal, address = self._principal, access.address
+        connection = Connection(address, 0)
         try:
-            await self._deployment.establish(server.address, candidate, connection)
+            await principal.establish(address, candidate, connection)
         except MongoError as exc:
             if is_permanent(exc):
-                self._complain(server.address, exc, "the renewed TLS identity is refused, the present one stays in use")
+                self._complain(address, exc, "the renewed TLS identity is refused, the present one stays in use")
             else:
-                _log.debug("%s: the renewed TLS identity could not be tried: %s", server.address, exc)
+                _log.debug("%s: the renewed TLS identity could not be tried: %s", address, exc)
             return False
         connection.close()
-        self._complaints.pop(server.address, None)
-        present = self._deployment.identity
-        server.adopt(candidate)
+        self._complaints.pop(address, None)
+        present = principal.identity
+        access.adopt(candidate)
+        if self._renewed is not None:
+            self._renewed(address)
         if present.fingerprint != candidate.fingerprint:
-            self._deployment.identity = candidate
-            self._identities.adopt(candidate)
+            principal.identities.adopt(candidate)
             self.last_reload = self._now()
-            if candidate.subject != present.subject and self._subject_changed is not None:
-                self._subject_changed()
+            if candidate.subject != present.subject:
+                principal.tell_new_subject()
             _log.info("the TLS identity was renewed: %s, formerly %s", _described(candidate), _described(present))
         return True
 

@@ -15,8 +15,9 @@ if TYPE_CHECKING:
     from aiomongo_tls.address import ServerAddress
     from aiomongo_tls.core.options.read_preference import ReadPreference
     from aiomongo_tls.deadline import Deadline
+    from aiomongo_tls.topology.access import Access
     from aiomongo_tls.topology.deployment import Deployment
-    from aiomongo_tls.topology.server import Server
+    from aiomongo_tls.topology.principal import Principal
 
 _log = logging.getLogger("aiomongo_tls.selection")
 
@@ -43,25 +44,35 @@ class Search:
     deadline: Deadline = field(kw_only=True)
     limit: Deadline = field(kw_only=True)
 
-    def find(self, deployment: Deployment) -> Server | None:
-        """A server that will do, None if there is none now. Plain.
+    def find(self, deployment: Deployment, principal: Principal) -> Access | None:
+        """The way to a server that will do, None if there is none now. Plain.
+
+        Args:
+            deployment: the servers.
+            principal: who looks for one; a server that is known to refuse it is taken only where no other will do.
 
         Raises:
             ConfigurationError: a server is too old or too new, or maxStalenessSeconds is too small.
             ServerSelectionTimeoutError: the one server that will do belongs to the deployment no longer.
         """
         if self.only is None:
-            return deployment.select(self.preference, self.deprioritized)
-        server = deployment.servers.get(self.only)
-        if server is None:
+            servers = deployment.choices(self.preference, self.deprioritized)
+            return principal.choose(principal.without_faults(servers) or servers) if servers else None
+        access = principal.accesses.get(self.only)
+        if access is None:
             raise ServerSelectionTimeoutError(
                 "this server belongs to the deployment no longer, and its cursors are gone with it", host=self.only
             )
         # A member that recovers is known, but takes no operations: if its pool was cleared, it stays paused.
         is_known = deployment.description.servers[self.only].is_server_type_known
-        return server if is_known and server.pool.is_ready else None
+        return access if is_known and access.pool.is_ready else None
 
-    async def wait(self, deployment: Deployment) -> None:
+    def is_refused(self, deployment: Deployment, principal: Principal) -> bool:
+        """Whether every server that would do was found to refuse this principal. Plain."""
+        servers = deployment.choices(self.preference, self.deprioritized)
+        return bool(servers) and not principal.without_faults(servers)
+
+    async def wait(self, deployment: Deployment, principal: Principal) -> None:
         """Ask for checks and wait until a server is described anew.
 
         Raises:
@@ -79,7 +90,7 @@ class Search:
         with suppress(TimeoutError):
             async with asyncio.timeout_at(self.limit.at if self.limit.is_finite else None):
                 await changed.wait()
-        if self.limit.has_passed(asyncio.get_running_loop().time()) and self.find(deployment) is None:
+        if self.limit.has_passed(asyncio.get_running_loop().time()) and self.find(deployment, principal) is None:
             error = self._time_is_up(deployment)
             raise error from error.__cause__
 

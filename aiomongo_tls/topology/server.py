@@ -1,19 +1,11 @@
-"""One server of a deployment: its pool and its monitor."""
+"""One server of a deployment, and its monitor."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aiomongo_tls.core.pool.key import PoolKey
-from aiomongo_tls.tls.status import ServerTLSStatus
-
 if TYPE_CHECKING:
     from aiomongo_tls.address import ServerAddress
-    from aiomongo_tls.core.options.credential import MongoCredential
-    from aiomongo_tls.net.connection import Connection
-    from aiomongo_tls.net.identity import Identity
-    from aiomongo_tls.pool.pool import Pool
-    from aiomongo_tls.tls.engine import TLSInfo
     from aiomongo_tls.topology.monitor import Monitor
 
 
@@ -22,44 +14,20 @@ class Server:
 
     Args:
         address: the server.
-        identity: what the client presents to it.
-        credential: who its connections are authenticated as; None for nobody.
+        monitor: what watches it; None behind a load balancer.
 
     Attributes:
-        pool: its connections; set by the deployment that makes it.
-        monitor: what watches it; None behind a load balancer.
-        newest: the connection that was opened last, by the pool or a monitor; None before.
         has_warned: whether the log was told that it is waited for; not again until it was there.
         checked_at: the revision of the deployment at its last check; 0 before, and if an operation knew better since.
     """
 
-    __slots__ = ("_credential", "_tls", "address", "checked_at", "has_warned", "identity", "monitor", "newest", "pool")
+    __slots__ = ("address", "checked_at", "has_warned", "monitor")
 
-    pool: Pool
-
-    def __init__(self, address: ServerAddress, identity: Identity, credential: MongoCredential | None) -> None:
+    def __init__(self, address: ServerAddress, monitor: Monitor | None) -> None:
         self.address = address
-        self.identity = identity
-        self.monitor: Monitor | None = None
-        self.newest: Connection | None = None
+        self.monitor = monitor
         self.has_warned = False
         self.checked_at = 0
-        # What was last put into words, and the words.
-        self._tls: tuple[TLSInfo, ServerTLSStatus] | None = None
-        self._credential = credential
-
-    @property
-    def key(self) -> PoolKey:
-        """What tells its connections from all others."""
-        return PoolKey(self.address, self.identity.fingerprint, self._credential)
-
-    @property
-    def tls_status(self) -> ServerTLSStatus | None:
-        """What was agreed on the newest connection that told; None before there was one, and without TLS."""
-        info = self.newest.tls if self.newest is not None else None
-        if info is not None and (self._tls is None or self._tls[0] is not info):
-            self._tls = info, ServerTLSStatus.of(info)
-        return self._tls[1] if self._tls is not None else None
 
     @property
     def doing(self) -> str:
@@ -83,10 +51,8 @@ class Server:
         if self.monitor is not None:
             self.monitor.start()
 
-    def adopt(self, identity: Identity) -> None:
-        """Present another identity from now on; what is under way goes on."""
-        self.identity = identity
-        self.pool.renew(self.key)
+    def renew(self) -> None:
+        """Watch it by a new connection, because another identity is presented to it."""
         if self.monitor is not None:
             self.monitor.renew()
 
@@ -100,31 +66,17 @@ class Server:
         if self.monitor is not None:
             self.monitor.cancel_check()
 
-    def retire(self) -> None:
-        """Stop watching it, because it has left the deployment; operations that are under way on it go on."""
+    def stop(self) -> None:
+        """Watch it no more. Idempotent."""
         if self.monitor is not None:
             self.monitor.stop()
-        self.pool.retire()
-
-    def close(self) -> None:
-        """Stop watching it and close its connections in order."""
-        if self.monitor is not None:
-            self.monitor.stop()
-        self.pool.close()
-
-    def abort(self) -> None:
-        """The same at once, without a word to the server."""
-        if self.monitor is not None:
-            self.monitor.stop()
-        self.pool.abort()
 
     @property
     def is_gone(self) -> bool:
-        """Whether nothing is left after `retire()`, `close()` or `abort()`: no task, no socket."""
-        return self.pool.is_gone and (self.monitor is None or self.monitor.is_gone)
+        """Whether nothing is left after `stop()`: no task, no socket."""
+        return self.monitor is None or self.monitor.is_gone
 
     async def wait_closed(self) -> None:
-        """Wait until nothing is left after `close()` or `abort()`: no task, no socket."""
+        """Wait until nothing is left after `stop()`: no task, no socket."""
         if self.monitor is not None:
             await self.monitor.wait_stopped()
-        await self.pool.wait_closed()

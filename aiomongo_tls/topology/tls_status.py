@@ -11,24 +11,22 @@ from aiomongo_tls.tls.status import TLSStatus
 if TYPE_CHECKING:
     from aiomongo_tls.core.options.credential import MongoCredential
     from aiomongo_tls.net.identity import Identity
-    from aiomongo_tls.topology.deployment import Deployment
+    from aiomongo_tls.topology.principal import Principal
     from aiomongo_tls.topology.rotation import Rotation
 
 
-def tls_status(
-    deployment: Deployment | None, rotation: Rotation | None, credential: MongoCredential | None
-) -> TLSStatus:
+def tls_status(principal: Principal | None, rotation: Rotation | None, credential: MongoCredential | None) -> TLSStatus:
     """What a client tells of its TLS. Plain, no I/O.
 
     Args:
-        deployment: its servers; None before its first use.
+        principal: whom it acts as; None before its first use.
         rotation: what brings renewed certificates into use; None where there are none.
         credential: who the client is.
     """
-    identity = deployment.identity if deployment is not None else None
+    identity = principal.identities.identity if principal is not None else None
     details = identity.certificate if identity is not None else None
-    servers = deployment.servers.items() if deployment is not None else ()
-    known = {address: status for address, server in servers if (status := server.tls_status) is not None}
+    accesses = principal.accesses.items() if principal is not None else ()
+    known = {address: status for address, access in accesses if (status := access.tls_status) is not None}
     return TLSStatus(
         subject=details.subject if details is not None else None,
         issuer=details.issuer if details is not None else None,

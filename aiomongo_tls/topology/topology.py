@@ -20,7 +20,7 @@ Rules for waiting (`core/sdam/failures` is the table behind them):
   `serverSelectionTimeoutMS` limits the search for a server, not the queue at a busy one.
 
 What is bound to an event loop is the `Life`, begun at the first use; see `net/loops` for what happens when the loop has
-changed.
+changed. Several clients may share one, each with a `Topology` of its own by which it acts as its principal.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable, Collection, Mapping
+from copy import copy
 from typing import TYPE_CHECKING, Any
 
 from aiomongo_tls.core.error_labels import SYSTEM_OVERLOADED
@@ -47,13 +48,17 @@ from aiomongo_tls.errors import (
     WaitQueueTimeoutError,
 )
 from aiomongo_tls.net.dns import Resolver
+from aiomongo_tls.net.computations import Computations
 from aiomongo_tls.net.establish import Establisher
-from aiomongo_tls.net.loops import LoopBinding, running_loop
+from aiomongo_tls.net.loops import running_loop
 from aiomongo_tls.net.srv import DNSResolver, SRVResolver
+from aiomongo_tls.pool.pool import Pool
 from aiomongo_tls.topology.announcer import Announcer, listener_failed
-from aiomongo_tls.topology.deployment import Connect, Deployment, Sample
-from aiomongo_tls.topology.life import FIRST_PAUSE, LONGEST_PAUSE, Life
+from aiomongo_tls.topology.beginning import FIRST_PAUSE, LONGEST_PAUSE
+from aiomongo_tls.topology.life import Life
+from aiomongo_tls.topology.principal import Connect, Means, Principal, Sample
 from aiomongo_tls.topology.search import Search
+from aiomongo_tls.topology.shared_life import SharedLife
 from aiomongo_tls.topology.tls_status import tls_status
 
 if TYPE_CHECKING:
@@ -72,7 +77,7 @@ CLOSE_LIMIT = 1.0
 
 
 class Topology:
-    """The deployment of one client, from whichever event loop it is used. Made without I/O.
+    """One client's way to its deployment, from whichever event loop it is used. Made without I/O.
 
     Args:
         options: the client options.
@@ -99,41 +104,58 @@ class Topology:
         patience: float = PATIENCE,
     ) -> None:
         self._options = options
-        self._given_resolver = resolver
-        self._srv_resolver = srv_resolver or DNSResolver()
-        self._connect = connect
         self._chance = chance
-        self._sample = sample
         self._patience = patience
         self._announcer = Announcer(EventPublisher(options.event_listeners, listener_failed))
         self.subject_changed: Callable[[], None] | None = None
-        self._binding = LoopBinding()
+
+        def begin_afresh() -> Life:
+            means = Means(
+                resolver=resolver or Resolver(),
+                computations=Computations(),
+                connect=connect,
+                sample=sample,
+                chance=chance,
+                announcer=self._announcer,
+            )
+            return Life(options, means, srv_resolver or DNSResolver())
+
+        self._join(SharedLife(begin_afresh))
+
+    def with_identity(self, options: ClientOptions) -> Topology:
+        """The same deployment, as another principal. Plain, no I/O.
+
+        Args:
+            options: those of the client that is to use it; of these only TLS and credential may be others.
+
+        Raises:
+            InvalidOperation: this one is closed.
+        """
+        if self._is_closed:
+            raise InvalidOperation("the client is closed")
+        other = copy(self)
+        other._options = options
+        other.subject_changed = None
+        other._join(self._shared)
+        return other
+
+    def _join(self, shared: SharedLife) -> None:
         self._is_closed = False
-        self._life = self._begin_afresh()
+        self._shared = shared
+        shared.clients.add(self)
+        self._hold()
 
-    def _begin_afresh(self) -> Life:
-        """A new life: if there was one, it belonged to a loop that is closed, or to the parent process."""
-        return Life(
-            self._options,
-            resolver=self._given_resolver or Resolver(),
-            srv_resolver=self._srv_resolver,
-            connect=self._connect,
-            chance=self._chance,
-            sample=self._sample,
-            announcer=self._announcer,
-            subject_changed=self._tell_new_subject,
-        )
-
-    def _tell_new_subject(self) -> None:
-        if self.subject_changed is not None:
-            self.subject_changed()
+    def _hold(self) -> None:
+        """Act as a principal of the present life: if there was one before, it belonged to a loop that is closed."""
+        self._life = self._shared.life
+        self._principal = self._life.hold(self._options, self)
 
     # What is known
 
     @property
     def options(self) -> ClientOptions:
         """The client's options; with mongodb+srv, from the first use on, what DNS says is in them."""
-        return self._life.deployment.options if self._life.deployment is not None else self._options
+        return self._principal.options
 
     @property
     def description(self) -> TopologyDescription:
@@ -152,13 +174,11 @@ class Topology:
 
     def pool_status(self) -> Mapping[ServerAddress, PoolStatus]:
         """What the connections to each server are doing now. Plain, no I/O."""
-        if self._life.deployment is None:
-            return {}
-        return {address: server.pool.status for address, server in self._life.deployment.servers.items()}
+        return {address: access.pool.status for address, access in self._principal.accesses.items()}
 
     def tls_status(self) -> TLSStatus:
         """The TLS identity in use, and what was agreed with each server. Plain, no I/O."""
-        return tls_status(self._life.deployment, self._life.rotation, self._options.credential)
+        return tls_status(self._principal, self._life.rotation(self._principal), self._options.credential)
 
     async def reload_tls(self, deadline: Deadline = NEVER) -> bool:
         """Look for renewed TLS material now, and bring it into use at every server that accepts it.
@@ -176,9 +196,9 @@ class Topology:
         """
         loop = self._enter()
         limit = deadline.tightened(self._selection_limit(loop.time()))
-        if self._life.deployment is None:
-            await self._life.begin(limit)
-        rotation = self._life.rotation
+        if not self._principal.is_in_use:
+            await self._principal.beginning.wait(limit)
+        rotation = self._life.rotation(self._principal)
         if rotation is None:
             return False
         try:
@@ -212,13 +232,13 @@ class Topology:
             try:
                 self.check_in(await self._find(search))
             except MongoError as exc:
-                if self._is_final(exc) or deadline.has_passed(loop.time()):
+                if self._is_final(exc, search) or deadline.has_passed(loop.time()):
                     raise
                 if limit.has_passed(loop.time()):
                     raise ServerSelectionTimeoutError(
                         f"no connection could be opened until {limit.option} had passed; last fault: {exc}"
                     ) from exc
-                await self._life.pause(backoff.pause(), limit)
+                await self._principal.beginning.pause(backoff.pause(), limit)
             else:
                 return
 
@@ -236,10 +256,11 @@ class Topology:
             ConfigurationError: a server is too old or too new, or maxStalenessSeconds is too small.
         """
         self._enter()
-        if self._life.deployment is None:
+        principal, deployment = self._principal, self._life.deployment
+        if deployment is None or not principal.is_in_use:
             return None
-        server = self._life.deployment.select(preference, deprioritized)
-        return server.pool.try_check_out() if server is not None else None
+        servers = deployment.choices(preference, deprioritized)
+        return principal.choose(servers).pool.try_check_out() if servers else None
 
     async def check_out(
         self,
@@ -279,8 +300,8 @@ class Topology:
             InvalidOperation: the client is closed, or belongs to another event loop.
         """
         self._enter()
-        server = self._life.deployment.servers.get(address) if self._life.deployment is not None else None
-        return server.pool.try_check_out() if server is not None else None
+        access = self._principal.accesses.get(address)
+        return access.pool.try_check_out() if access is not None else None
 
     async def check_out_from(self, address: ServerAddress, deadline: Deadline = NEVER) -> Connection:
         """Get a connection to one server, for the later commands of a cursor.
@@ -324,21 +345,21 @@ class Topology:
         Raises:
             InvalidOperation: the client belongs to another event loop, which is still in use.
         """
-        if not self._end(Deployment.close):
+        if not self._end(Pool.close):
             return
         cancelled: asyncio.CancelledError | None = None
         limit: float | None = CLOSE_LIMIT
         while True:
             try:
                 async with asyncio.timeout(limit):
-                    await self._life.wait_ended()
+                    await self._wait_ended()
                 break
             except TimeoutError:
                 pass
             except asyncio.CancelledError as exc:
                 cancelled = exc
             limit = None
-            self._end(Deployment.abort)
+            self._end(Pool.abort)
         if cancelled is not None:
             raise cancelled
 
@@ -349,21 +370,36 @@ class Topology:
         """
         if self._announcer.publisher.is_telling:
             self._is_closed = True
-            running_loop().call_soon(self._end, Deployment.abort)
+            running_loop().call_soon(self._end, Pool.abort)
         else:
-            self._end(Deployment.abort)
+            self._end(Pool.abort)
 
-    def _end(self, how: Callable[[Deployment], None]) -> bool:
-        """End everything; whether there was anything."""
-        is_alive = self._binding.is_alive
+    def _end(self, how: Callable[[Pool], None]) -> bool:
+        """End everything that no other client needs; whether there was anything."""
+        shared = self._shared
+        is_alive = shared.binding.is_alive
         if is_alive:
-            self._binding.bind(running_loop())
+            shared.binding.bind(running_loop())
+        self._is_closed = True
+        shared.clients.discard(self)
+        if self._life is not shared.life:
+            # It was never used on the present loop, or process.
+            return False
+        if shared.clients:
+            self._life.release(self._principal, self, how)
+        elif is_alive:
             self._life.end(how)
         else:
             # Nothing was opened, or it went with its loop.
-            self._life = self._begin_afresh()
-        self._is_closed = True
+            shared.begin_afresh()
+            self._hold()
         return is_alive
+
+    async def _wait_ended(self) -> None:
+        if not self._shared.clients:
+            await self._life.wait_ended()
+        elif self._principal.is_closed:
+            await self._life.wait_released(self._principal)
 
     # Where we are
 
@@ -372,9 +408,11 @@ class Topology:
         if self._is_closed:
             raise InvalidOperation("the client is closed")
         loop = running_loop()
-        if not self._binding.holds(loop):
-            self._binding.bind(loop)
-            self._life = self._begin_afresh()
+        shared = self._shared
+        if not shared.binding.holds(loop):
+            shared.move_to(loop)
+        if self._life is not shared.life:
+            self._hold()
         return loop
 
     def _search(
@@ -407,34 +445,41 @@ class Topology:
         try:
             while True:
                 self._enter()
-                deployment = self._life.deployment
-                server = search.find(deployment) if deployment is not None else None
-                if deployment is None or server is None:
-                    if warning is None:
-                        at = search.began + self._patience
-                        warning = loop.call_at(at, self._life.warn, search.limit, self._patience)
-                    if deployment is None:
-                        await self._begin(search)
-                    else:
-                        await search.wait(deployment)
+                principal, deployment = self._principal, self._life.deployment
+                is_begun = deployment is not None and principal.is_in_use
+                access = search.find(deployment, principal) if deployment is not None and is_begun else None
+                if warning is None and access is None:
+                    warning = loop.call_at(search.began + self._patience, self._warn, search.limit)
+                if deployment is None or not is_begun:
+                    await self._begin(search)
+                    continue
+                if access is None:
+                    await search.wait(deployment, principal)
                     continue
                 known = deployment.description
                 try:
-                    return await server.pool.check_out(search.deadline)
+                    return await access.pool.check_out(search.deadline)
                 except MongoError as exc:
                     is_over = search.limit.has_passed(loop.time()) or exc.has_error_label(SYSTEM_OVERLOADED)
-                    if is_over or self._is_final(exc, search.only):
+                    if is_over or self._is_final(exc, search):
                         raise
-                if deployment.description is known:
+                has_another = access.fault is not None and not search.is_refused(deployment, principal)
+                if deployment.description is known and not has_another:
                     # Nothing was learned, as it is with a load balancer: it would be tried in the same way again.
-                    await self._life.pause(backoff.pause(), search.limit)
+                    await principal.beginning.pause(backoff.pause(), search.limit)
         finally:
             if warning is not None:
                 warning.cancel()
 
+    def _warn(self, limit: Deadline) -> None:
+        if self._life.deployment is not None:
+            self._life.deployment.warn(limit, self._patience)
+        else:
+            self._principal.beginning.warn(limit, self._patience)
+
     async def _begin(self, search: Search) -> None:
         try:
-            await self._life.begin(search.limit)
+            await self._principal.beginning.wait(search.limit)
         except ConnectionFailure as exc:
             # Where the operation's own deadline was the limit, how far it had come says more. The clock is not asked: a
             # loop may end a wait early by its clock's resolution.
@@ -444,8 +489,8 @@ class Topology:
                 f"no server was known until {search.limit.option} had passed; last fault: {exc}"
             ) from exc
 
-    def _is_final(self, error: MongoError, only: ServerAddress | None = None) -> bool:
-        """Whether no other try can help against what a server's pool has raised; `only` that server will do."""
+    def _is_final(self, error: MongoError, search: Search) -> bool:
+        """Whether no other try can help against what a server's pool has raised."""
         if isinstance(error, PoolClosedError):
             # The server has left the deployment; others may be there.
             return self._is_closed
@@ -454,6 +499,6 @@ class Topology:
         if not is_permanent(error, tls_fail_fast=self._options.tls_fail_fast):
             return False
         deployment = self._life.deployment
-        if deployment is None or only is not None or self._options.load_balanced or not is_of_one_server(error):
+        if deployment is None or search.only is not None or self._options.load_balanced or not is_of_one_server(error):
             return True
-        return deployment.hopeless() is not None
+        return search.is_refused(deployment, self._principal) or deployment.hopeless() is not None

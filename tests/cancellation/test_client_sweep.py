@@ -77,8 +77,9 @@ def status(client: Client) -> PoolStatus:
 
 def settled(client: Client) -> bool:
     """What is begun for a client, an attempt to connect, a killCursors, a late reply: all of them are bounded."""
-    executor, life = client._executor, client._executor.topology._life
-    if life._beginning is not None or not life._computations.is_idle or not executor._reaper.is_idle:
+    executor, principal = client._executor, client._executor.topology._principal
+    has_begun = principal.beginning._task is None
+    if not has_begun or not principal._means.computations.is_idle or not executor._reaper.is_idle:
         return False
     return all(not pool.opening and not pool.parked for pool in client.pool_status().values())
 

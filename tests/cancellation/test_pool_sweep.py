@@ -252,7 +252,7 @@ async def topology_of(
             pool=PoolOptions(max_pool_size=max_pool_size),
         )
         topology = Topology(options, resolver=resolver_of())
-        topology._life._identities.identity = identity
+        topology._principal.identities.identity = identity
         try:
             if opened:
                 await topology.open()
@@ -263,16 +263,15 @@ async def topology_of(
 
 
 def pools_of(topology: Topology) -> list[Pool]:
-    deployment = topology._life.deployment
-    return [server.pool for server in deployment.servers.values()] if deployment is not None else []
+    return [access.pool for access in topology._principal.accesses.values()]
 
 
 def is_settled(topology: Topology) -> bool:
     """What an operation may leave behind: the beginning of the topology, an attempt and a late reply."""
-    life = topology._life
+    principal = topology._principal
     return (
-        life._beginning is None
-        and (life._identities._loading is None or not life._identities._loading.is_open)
+        principal.beginning._task is None
+        and (principal.identities._loading is None or not principal.identities._loading.is_open)
         and all(at_rest(pool)() for pool in pools_of(topology))
     )
 

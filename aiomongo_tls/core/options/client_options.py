@@ -55,6 +55,8 @@ class ClientOptions:
         driver: the library that is built on this one.
         server_selector: `server_selector`, takes its pick of the suitable servers.
         event_listeners: `event_listeners`, who is told of what happens.
+        max_idle_identities: `maxIdleIdentities`, how many identities of `with_identity()` keep their connections when
+            no client has them any more.
         tls_fail_fast: `tlsFailFast`: permanent TLS and authentication faults are raised at once instead of being
             waited out.
     """
@@ -87,6 +89,7 @@ class ClientOptions:
     driver: DriverInfo | None = None
     server_selector: Callable[[list[ServerDescription]], list[ServerDescription]] | None = None
     event_listeners: tuple[object, ...] = ()
+    max_idle_identities: int = 8
     tls_fail_fast: bool = True
 
     @property

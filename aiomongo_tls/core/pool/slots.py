@@ -308,12 +308,17 @@ class Slots(Generic[C, W]):
         self._fill_at = now
         return True
 
-    def clear(self) -> list[Action[C, W]]:
-        """Make all connections stale and the pool paused."""
+    def clear(self, *, pauses: bool = True) -> list[Action[C, W]]:
+        """Make all connections stale.
+
+        Args:
+            pauses: whether the pool is paused.
+        """
         self.generations.next(None)
         if self.state is PoolState.CLOSED:
             return []
-        self.state = PoolState.PAUSED
+        if pauses:
+            self.state = PoolState.PAUSED
         return self._empty(ConnectionClosedReason.STALE)
 
     def clear_service(self, service_id: ObjectId, now: float) -> list[Action[C, W]]:

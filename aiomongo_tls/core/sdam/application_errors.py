@@ -10,12 +10,17 @@ SDAM specification, "Application errors"; load balancer specification, "Error Ha
 | … of these: "node is shutting down"                       | Unknown | cleared | checks soon      |
 | labelled SystemOverloadedError, while opening             | -       | -       | -                |
 | any other one while opening                               | Unknown | cleared | check cancelled  |
+| … from TLS on, while other principals use the server      | -       | own one | -                |
 | network timeout on an open connection                     | -       | -       | -                |
 | other network error on an open connection                 | Unknown | cleared | check cancelled  |
 | anything else                                             | -       | -       | -                |
 
 Behind a load balancer no description changes, and of the pool only the service's part is cleared; before the service
 is known there is nothing to clear.
+
+The eighth row is not the specification's, which knows one principal: a server that was reached and does not let one
+of several in may well serve the others. Whether it is in order is then the monitor's to find out, and that principal's
+pool is emptied without being paused.
 
 A write concern error counts by its code as a failed command does. Errors of single writes never count.
 """
@@ -57,6 +62,8 @@ class When(Enum):
 
     ESTABLISHING = auto()
     """From DNS to the reply to hello."""
+    GREETING = auto()
+    """The later part of that: the server was reached, TLS or hello was under way."""
     AUTHENTICATING = auto()
     """After hello."""
     IN_USE = auto()
@@ -73,6 +80,7 @@ class Effect:
         service_id: the only service whose connections are to be cleared.
         requests_check: whether to ask the monitor for a check soon.
         cancels_check: whether to break off the monitor's check and close its connection.
+        is_refusal: whether it is this principal's own affair: of all pools only its own is cleared, and stays open.
     """
 
     description: ServerDescription | None = None
@@ -80,11 +88,14 @@ class Effect:
     service_id: ObjectId | None = None
     requests_check: bool = False
     cancels_check: bool = False
+    is_refusal: bool = False
 
 
 IGNORED = Effect()
 """The error says nothing about the server."""
 
+# When the server has already been reached by the one who opens a connection.
+_INSIDE = (When.GREETING, When.AUTHENTICATING)
 # InterruptedAtShutdown, ShutdownInProgress: a part of core.reply.RECOVERING_CODES.
 _SHUTDOWN_CODES = frozenset({11600, 91})
 # They come from the pool and from selection, of which they speak.
@@ -100,6 +111,7 @@ def effect_of(
     pool_generation: int,
     when: When,
     service_id: ObjectId | None = None,
+    is_shared: bool = False,
 ) -> Effect:
     """Decide what an error means for what is known.
 
@@ -111,6 +123,7 @@ def effect_of(
         pool_generation: the pool's generation now; behind a load balancer that of the service.
         when: how far the connection had come.
         service_id: which service behind a load balancer is at the other end, once it is known.
+        is_shared: whether other principals use the deployment as well.
     """
     server = topology.servers.get(address)
     if server is None or isinstance(error, _OURS) or connection_generation < pool_generation:
@@ -122,9 +135,14 @@ def effect_of(
     if not changes_state and not _is_loss(error, when):
         return IGNORED
     clears_pool = shuts_down or not changes_state
+    is_refusal = is_shared and not changes_state and when in _INSIDE
     if topology.topology_type is TopologyType.LOAD_BALANCED:
-        known_service = service_id is not None and when is not When.ESTABLISHING
-        return Effect(clears_pool=True, service_id=service_id) if clears_pool and known_service else IGNORED
+        known_service = service_id is not None and when not in (When.ESTABLISHING, When.GREETING)
+        if not (clears_pool and known_service):
+            return Effect(is_refusal=True) if is_refusal else IGNORED
+        return Effect(clears_pool=True, service_id=service_id, is_refusal=is_refusal)
+    if is_refusal:
+        return Effect(clears_pool=True, is_refusal=True)
     return Effect(
         description=unknown(address, error=error, topology_version=topology_version),
         clears_pool=clears_pool,

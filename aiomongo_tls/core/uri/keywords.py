@@ -31,16 +31,12 @@ if TYPE_CHECKING:
     from aiomongo_tls.core.uri.notices import Notices
 
 
-class ConnectOptions(TypedDict, total=False):
-    """Every keyword of `AsyncClient` and `AsyncClient.connect()`; any case works, other spellings are an error.
+class IdentityOptions(TypedDict, total=False):
+    """Every keyword of `AsyncClient.with_identity()`: whom the client is to the server, and whom it trusts.
 
-    None means "not given", and for the options in milliseconds and `maxPoolSize` "no limit". The README's table says
-    what each of them does.
+    They are those of `ConnectOptions`, where None means "not given".
     """
 
-    # TLS
-    tls: bool | None
-    ssl: bool | None
     tlsCAFile: TLSSource | None
     tlsCertificateKeyFile: TLSSource | None
     tlsCertificateFile: TLSSource | None
@@ -56,11 +52,9 @@ class ConnectOptions(TypedDict, total=False):
     tlsRevocation: Literal["off", "soft", "hard"] | None
     tlsDisableOCSPEndpointCheck: bool | None
     tlsDisableCertificateRevocationCheck: bool | None
-    tlsFailFast: bool | None
     # An ssl.SSLContext; core cannot import ssl to say so.
     ssl_context: Any
 
-    # Authentication
     username: str | None
     password: str | None
     authMechanism: (
@@ -80,6 +74,19 @@ class ConnectOptions(TypedDict, total=False):
     authMechanismProperties: str | Mapping[str, Any] | None
     authOIDCAllowedHosts: Any
 
+
+class ConnectOptions(IdentityOptions, total=False):
+    """Every keyword of `AsyncClient` and `AsyncClient.connect()`; any case works, other spellings are an error.
+
+    None means "not given", and for the options in milliseconds and `maxPoolSize` "no limit". The README's table says
+    what each of them does.
+    """
+
+    # TLS, besides an identity
+    tls: bool | None
+    ssl: bool | None
+    tlsFailFast: bool | None
+
     # Time limits
     timeoutMS: float | None
     connectTimeoutMS: float | None
@@ -93,6 +100,7 @@ class ConnectOptions(TypedDict, total=False):
     maxIdleTimeMS: float | None
     waitQueueTimeoutMS: float | None
     drainTimeoutMS: float | None
+    maxIdleIdentities: int | None
 
     # Servers
     directConnection: bool | None

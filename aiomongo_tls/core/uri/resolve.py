@@ -9,6 +9,7 @@ from aiomongo_tls.address import DEFAULT_PORT
 from aiomongo_tls.core.uri.build import build
 from aiomongo_tls.core.uri.conflicts import Facts, check_conflicts
 from aiomongo_tls.core.uri.hosts import parse_address
+from aiomongo_tls.core.uri.identity import with_identity
 from aiomongo_tls.core.uri.keywords import read_keywords
 from aiomongo_tls.core.uri.mechanisms import build_credential
 from aiomongo_tls.core.uri.notices import Notices
@@ -27,7 +28,9 @@ if TYPE_CHECKING:
     from aiomongo_tls.core.options.client_options import ClientOptions
 
 
-def resolve(host: str | Sequence[str] | None, options: Mapping[str, Any]) -> ClientOptions:
+def resolve(
+    host: str | Sequence[str] | None, options: Mapping[str, Any], identities: Sequence[Mapping[str, Any]] = ()
+) -> ClientOptions:
     """Make the options of a client.
 
     Keywords win over the URI, and the specifications' conflict rules apply to the merged result. What would silently
@@ -36,6 +39,7 @@ def resolve(host: str | Sequence[str] | None, options: Mapping[str, Any]) -> Cli
     Args:
         host: a URI, the name or address of a host, or a list of these; None for localhost.
         options: keywords in any case, see `ConnectOptions`; also `port`, for a host that names none.
+        identities: identities that take the place of the one before, one after the other, see `IdentityOptions`.
 
     Raises:
         ConfigurationError: the options cannot be used; the message names the option and the mend. InvalidURI where
@@ -45,6 +49,10 @@ def resolve(host: str | Sequence[str] | None, options: Mapping[str, Any]) -> Cli
     keywords = read_keywords(options, notices)
     parts = _read_hosts(host, keywords.value("port", DEFAULT_PORT), notices)
     settings = _merge(parts.settings, keywords).settled()
+    for identity in identities:
+        # Of all before, the log was told already.
+        notices = Notices()
+        parts, settings = with_identity(parts, settings, identity, notices)
     check_conflicts(Facts(settings.values(), len(parts.hosts), parts.is_srv))
     credential = build_credential(
         mechanism=settings.value("authMechanism"),

@@ -52,6 +52,13 @@ POOL: Final = (
         "pool.drain_timeout",
         "How long a connection waits for the reply to an operation that was given up, to be used again; 0 closes it.",
     ),
+    Option(
+        "maxIdleIdentities",
+        integer(),
+        8,
+        "max_idle_identities",
+        "How many identities of with_identity() keep their connections when no client has them any more.",
+    ),
 )
 
 SERVERS: Final = (

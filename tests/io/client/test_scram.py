@@ -175,9 +175,17 @@ async def test_nothing_secret_in_a_repr(server: MongoTestServer) -> None:
         await client.ping()
         topology = client._executor._topology
         deployment = topology._life.deployment
-        (member,) = deployment.servers.values()
-        things = [client, client.app, topology, topology._life, deployment, member.pool, member.pool.key]
-        things += [topology.options, topology._life._computations, server, server.commands, server.connections]
+        principal = topology._principal
+        (access,) = principal.accesses.values()
+        things = [client, client.app, topology, topology._life, deployment, access.pool, access.pool.key]
+        things += [
+            topology.options,
+            principal,
+            principal._means.computations,
+            server,
+            server.commands,
+            server.connections,
+        ]
         assert SECRET not in repr(things)
         await client.admin.command("createUser", "bob", pwd=SECRET, roles=[])
         assert SECRET not in repr(server.commands)

@@ -139,8 +139,8 @@ async def test_a_monitor_that_has_not_ended_is_waited_for(topologies: Any) -> No
         monitor = deployment.servers[one.address].monitor
         assert monitor is not None
         # In one turn: nothing has had the time to end.
-        deployment.servers[one.address].pool.abort()
-        await deployment.servers[one.address].pool.wait_closed()
+        topology._principal.accesses[one.address].pool.abort()
+        await topology._principal.accesses[one.address].pool.wait_closed()
         deployment.set_hosts([other.address])
         deployment.set_hosts([third.address])
         assert monitor._task is not None

@@ -37,7 +37,7 @@ from aiomongo_tls.errors import (
 )
 from aiomongo_tls.net.connection import Connection
 from aiomongo_tls.net.establish import Establisher
-from aiomongo_tls.topology.deployment import Connect
+from aiomongo_tls.topology.principal import Connect
 from aiomongo_tls.topology.topology import Topology
 
 X509 = MongoCredential(username=None, password=None, source="$external", mechanism="MONGODB-X509")
@@ -288,7 +288,7 @@ async def test_a_good_start_warns_of_nothing(topologies: Any, caplog: pytest.Log
 
     def timers() -> list[str]:
         scheduled: list[asyncio.TimerHandle] = asyncio.get_running_loop()._scheduled  # type: ignore[attr-defined]
-        return [repr(timer) for timer in scheduled if not timer.cancelled() and "Life.warn" in repr(timer)]
+        return [repr(timer) for timer in scheduled if not timer.cancelled() and "Topology._warn" in repr(timer)]
 
     async with mongo_peer() as peer:
         topology = topologies(peer.address)

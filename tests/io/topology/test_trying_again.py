@@ -112,7 +112,7 @@ async def test_the_server_of_a_cursor_that_takes_no_operations_now(topologies: A
             while deployment.description.servers[address].server_type is not ServerType.RS_OTHER:
                 deployment.request_checks()
                 await deployment.changed.wait()
-        pool = deployment.servers[address].pool
+        pool = topology._principal.accesses[address].pool
         tries = 0
         check_out = pool.check_out
 
