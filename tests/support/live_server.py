@@ -39,12 +39,14 @@ class LiveServer(Protocol):
         kit: the authority of its certificate, and of those that it accepts; None for a given URI.
         demands_client_certificate: it accepts nobody without one.
         can_restart: `kill()`, `restart()` and `another()` exist here.
+        is_durable: what it has acknowledged is there after `kill()` and `restart()`.
     """
 
     name: str
     kit: CertKit | None
     demands_client_certificate: bool
     can_restart: bool
+    is_durable: bool
 
     def uri(self, **options: object) -> str:
         """A URI with TLS, and with a client certificate where one is demanded.
@@ -108,6 +110,7 @@ class GivenServer:
         self.kit: CertKit | None = None
         self.demands_client_certificate = False
         self.can_restart = False
+        self.is_durable = True
         self._uri = uri
 
     def uri(self, **options: object) -> str:
