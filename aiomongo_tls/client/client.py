@@ -507,13 +507,15 @@ class AsyncClient(ClientCommands, ClientServers, Generic[DocumentType]):
             InvalidOperation: this client is closed.
         """
         client: AsyncClient[DocumentType] = AsyncClient.__new__(AsyncClient)
-        client._given = self._given
-        client._identities = (*self._identities, identity)
-        client._options = resolve(*self._given, client._identities)
-        topology = self._executor.topology.with_identity(client._options)
-        executor = Executor(client._options, topology, _new_session_id)
-        super(AsyncClient, client).__init__(executor, Settings.of(client._options))
+        client._be(self, identity)
         return client
+
+    def _be(self, other: AsyncClient[DocumentType], identity: IdentityOptions) -> None:
+        """Use another client's servers, in the place of the constructor."""
+        self._given, self._identities = other._given, (*other._identities, identity)
+        self._options = resolve(*self._given, self._identities)
+        topology = other._executor.topology.with_identity(self._options)
+        super().__init__(Executor(self._options, topology, _new_session_id), Settings.of(self._options))
 
     # Life
 

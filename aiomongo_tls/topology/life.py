@@ -8,7 +8,7 @@ are any, even after that client was closed: its certificate goes on being renewe
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from aiomongo_tls.core.uri.srv import SRVRecords, complete_options, rescan_interval
 from aiomongo_tls.deadline import Deadline
@@ -96,7 +96,7 @@ class Life:
         principal.holders.discard(holder)
         if principal.holders:
             return
-        if how is not Pool.close or principal is self.watcher or not principal.is_in_use:
+        if how is not Pool.close or principal is self.watcher or not principal.has_connections:
             self._drop(principal, how)
         self._look_at_idle()
 

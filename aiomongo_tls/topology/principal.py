@@ -14,6 +14,7 @@ from weakref import WeakSet
 
 from aiomongo_tls.core.auth.metadata import client_document
 from aiomongo_tls.core.sdam.selection import choose
+from aiomongo_tls.errors import InvalidOperation
 from aiomongo_tls.net.environment import client_environment
 from aiomongo_tls.net.establish import Establisher
 from aiomongo_tls.net.identity import Identity, IdentityLoader
@@ -110,8 +111,14 @@ class Principal:
     def identity(self) -> Identity:
         """What it presents itself with, the newest that has proved itself at any server. Loaded before its use."""
         identity = self.identities.identity
-        assert identity is not None
+        if identity is None:
+            raise InvalidOperation("the TLS identity has not been loaded yet")
         return identity
+
+    @property
+    def has_connections(self) -> bool:
+        """Whether there is any connection that could be used again."""
+        return any(access.pool.status.idle or access.pool.status.parked for access in self.accesses.values())
 
     # Servers
 

@@ -47,8 +47,8 @@ from aiomongo_tls.errors import (
     ServerSelectionTimeoutError,
     WaitQueueTimeoutError,
 )
-from aiomongo_tls.net.dns import Resolver
 from aiomongo_tls.net.computations import Computations
+from aiomongo_tls.net.dns import Resolver
 from aiomongo_tls.net.establish import Establisher
 from aiomongo_tls.net.loops import running_loop
 from aiomongo_tls.net.srv import DNSResolver, SRVResolver
@@ -56,7 +56,7 @@ from aiomongo_tls.pool.pool import Pool
 from aiomongo_tls.topology.announcer import Announcer, listener_failed
 from aiomongo_tls.topology.beginning import FIRST_PAUSE, LONGEST_PAUSE
 from aiomongo_tls.topology.life import Life
-from aiomongo_tls.topology.principal import Connect, Means, Principal, Sample
+from aiomongo_tls.topology.principal import Connect, Means, Sample
 from aiomongo_tls.topology.search import Search
 from aiomongo_tls.topology.shared_life import SharedLife
 from aiomongo_tls.topology.tls_status import tls_status
@@ -103,11 +103,9 @@ class Topology:
         sample: Sample[Any] = random.sample,
         patience: float = PATIENCE,
     ) -> None:
-        self._options = options
         self._chance = chance
         self._patience = patience
         self._announcer = Announcer(EventPublisher(options.event_listeners, listener_failed))
-        self.subject_changed: Callable[[], None] | None = None
 
         def begin_afresh() -> Life:
             means = Means(
@@ -120,7 +118,7 @@ class Topology:
             )
             return Life(options, means, srv_resolver or DNSResolver())
 
-        self._join(SharedLife(begin_afresh))
+        self._join(SharedLife(begin_afresh), options)
 
     def with_identity(self, options: ClientOptions) -> Topology:
         """The same deployment, as another principal. Plain, no I/O.
@@ -134,12 +132,12 @@ class Topology:
         if self._is_closed:
             raise InvalidOperation("the client is closed")
         other = copy(self)
-        other._options = options
-        other.subject_changed = None
-        other._join(self._shared)
+        other._join(self._shared, options)  # noqa: SLF001 - of the same class
         return other
 
-    def _join(self, shared: SharedLife) -> None:
+    def _join(self, shared: SharedLife, options: ClientOptions) -> None:
+        self._options = options
+        self.subject_changed: Callable[[], None] | None = None
         self._is_closed = False
         self._shared = shared
         shared.clients.add(self)
