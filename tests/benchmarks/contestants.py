@@ -13,16 +13,18 @@ import asyncio
 import ssl
 import struct
 import tempfile
-from collections.abc import Awaitable, Callable
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import bson
 import pymongo
+from pymongo import AsyncMongoClient
 from server import Files, Server
-from tasks import Task
+from tasks import Operation, Task
 
+import aiomongo_tls
 from aiomongo_tls import AsyncClient
 from aiomongo_tls.version import __version__
 
@@ -33,8 +35,6 @@ BARE_BSON = "bare + BSON"
 EVERYBODY = [BARE, BARE_BSON, OURS, THEIRS]
 
 VERSIONS = {OURS: __version__, THEIRS: pymongo.version}
-
-Operation = Callable[[int], Awaitable[object]]
 
 
 class Contestant(Protocol):
@@ -158,8 +158,7 @@ class Line(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the transport."""
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
+        self.transport = cast(asyncio.Transport, transport)
         self.loop = asyncio.get_running_loop()
         self.pieces: list[bytes] = []
         self.missing = 0
@@ -193,19 +192,24 @@ def client_context(files: Files | None) -> ssl.SSLContext | None:
     return context
 
 
-async def open_all(stack: AsyncExitStack, server: Server, names: list[str], **options: object) -> dict[str, Contestant]:
-    """The contestants of these names, until the stack is closed."""
-    import aiomongo_tls
+async def open_client(stack: AsyncExitStack, name: str, server: Server, **options: object) -> Client:
+    """One of the two drivers, until the stack is closed."""
+    client: Any = AsyncClient(server.uri(**options)) if name == OURS else AsyncMongoClient(server.uri(**options))
+    await stack.enter_async_context(client)
+    return Client(client, aiomongo_tls if name == OURS else pymongo)
 
+
+async def open_all(
+    stack: AsyncExitStack, server: Server, names: Sequence[str], **options: object
+) -> dict[str, Contestant]:
+    """The contestants of these names, until the stack is closed."""
+    ours = await open_client(stack, OURS, server, **options)
     made: dict[str, Contestant] = {}
-    ours = Client(await stack.enter_async_context(AsyncClient.connect(server.uri(**options))), aiomongo_tls)
     for name in names:
         if name == OURS:
             made[name] = ours
         elif name == THEIRS:
-            theirs: Any = pymongo.AsyncMongoClient(server.uri(**options))
-            await stack.enter_async_context(theirs)
-            made[name] = Client(theirs, pymongo)
+            made[name] = await open_client(stack, name, server, **options)
         elif name in (BARE, BARE_BSON):
             bare = (Bare if name == BARE else BareBSON)(server, ours)
             stack.push_async_callback(bare.close)

@@ -10,6 +10,7 @@ It is told what to do by lines on its standard input and answers each with one l
 does it.
 
 - `cpu`: the seconds of CPU time that it has used.
+- `handshakes`: how many TLS handshakes it has made, and how many of them resumed a session.
 - `record DIRECTORY`: from now on each command but hello is also written to a file there, in order; `record` ends that.
 
 A find in `barrier_<n>` is answered when n of them wait: then there are n connections.
@@ -91,6 +92,8 @@ class Peer:
             raise
         self.server.wait(self, selectors.EVENT_READ)
         self.is_open = True
+        self.server.handshakes[0] += 1
+        self.server.handshakes[1] += bool(sock.session_reused)
 
     def receive(self) -> None:
         """Read what is there. A socket is asked again only if something may be left."""
@@ -202,6 +205,7 @@ class LeanServer:
         self.selector = selectors.DefaultSelector()
         self.folder: Path | None = None
         self.recorded = 0
+        self.handshakes = [0, 0]
         self.held: dict[bytes, list[tuple[Peer, int]]] = {}
         self.context = _context(settings) if settings["tls"] else None
         self.listeners = [socket.create_server(("127.0.0.1", 0), backlog=1024) for _ in range(settings["members"])]
@@ -267,7 +271,7 @@ class LeanServer:
         order, _, argument = line.strip().partition(" ")
         if order == "record":
             self.folder, self.recorded = Path(argument) if argument else None, 0
-        print(json.dumps(time.process_time()), flush=True)
+        print(json.dumps(self.handshakes if order == "handshakes" else time.process_time()), flush=True)
         return True
 
 

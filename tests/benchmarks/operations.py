@@ -10,7 +10,7 @@ from typing import Any
 
 import telling
 from contestants import EVERYBODY, OURS, open_all
-from rounds import SLICE, Slice, compare
+from rounds import SLICE, Slice, Work, compare
 from server import Files, Server, temporary_folder
 from spread import Spread
 from tasks import TASKS
@@ -48,9 +48,10 @@ async def measure(settings: Settings) -> None:
                 for task, concurrency in plan:
                     title = f"{task.title} x{concurrency}, {settings.loop}, {'TLS' if settings.tls else 'plain'}"
                     slices = await compare(
-                        contestants,
-                        task,
-                        concurrency,
+                        {
+                            name: Work(await contestant.prepare(task, concurrency), concurrency, task.documents > 1)
+                            for name, contestant in contestants.items()
+                        },
                         settings.rounds,
                         slice_time=settings.slice_time,
                         server_cpu=server.cpu,

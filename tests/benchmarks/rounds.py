@@ -9,11 +9,13 @@ from __future__ import annotations
 import asyncio
 import gc
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
-from contestants import Contestant, Operation
-from tasks import Task
+from tasks import Operation
+
+K = TypeVar("K", bound=Hashable)
 
 SLICE = 0.06
 """Seconds of CPU time for which a contestant works at a time, or one operation if that takes longer."""
@@ -50,22 +52,33 @@ async def work(operation: Operation, count: int, concurrency: int) -> Slice:
     return Slice(cpu / count, wall / count)
 
 
+@dataclass(frozen=True)
+class Work:
+    """What one contestant does in its turn.
+
+    Attributes:
+        operation: called with a number for each operation.
+        concurrency: how many tasks share the operations.
+        is_long: whether one operation alone takes long, so that the first one tells how many fit.
+    """
+
+    operation: Operation
+    concurrency: int = 1
+    is_long: bool = False
+
+
 async def compare(
-    contestants: dict[str, Contestant],
-    task: Task,
-    concurrency: int,
+    contestants: Mapping[K, Work],
     rounds: int,
     *,
     slice_time: float = SLICE,
     server_cpu: Callable[[], float] = lambda: 0.0,
     advance: Callable[[], None] = lambda: None,
-) -> dict[str, list[Slice]]:
-    """Measure a task.
+) -> dict[K, list[Slice]]:
+    """Let them work in turn.
 
     Args:
-        contestants: by name.
-        task: the task.
-        concurrency: how many tasks share the work.
+        contestants: what each does.
         rounds: how often.
         slice_time: seconds of CPU time for each turn.
         server_cpu: tells the CPU time that the server has used so far.
@@ -74,20 +87,18 @@ async def compare(
     Returns:
         The slices of each contestant, in the order of the rounds.
     """
-    operations: dict[str, Operation] = {}
-    counts: dict[str, int] = {}
-    for name, contestant in contestants.items():
-        operations[name] = operation = await contestant.prepare(task, concurrency)
-        await work(operation, concurrency, concurrency)
-        trial = await work(operation, concurrency if task.documents > 1 else max(20, concurrency), concurrency)
-        counts[name] = max(1, round(slice_time / trial.cpu / concurrency)) * concurrency
-    slices: dict[str, list[Slice]] = {name: [] for name in contestants}
+    counts: dict[K, int] = {}
+    for name, its in contestants.items():
+        await work(its.operation, its.concurrency, its.concurrency)
+        trial = await work(its.operation, its.concurrency if its.is_long else max(20, its.concurrency), its.concurrency)
+        counts[name] = max(1, round(slice_time / trial.cpu / its.concurrency)) * its.concurrency
+    slices: dict[K, list[Slice]] = {name: [] for name in contestants}
     names = list(contestants)
     for turn in range(rounds):
         for name in names[turn % len(names) :] + names[: turn % len(names)]:
             gc.collect()
             before = server_cpu()
-            done = await work(operations[name], counts[name], concurrency)
+            done = await work(contestants[name].operation, counts[name], contestants[name].concurrency)
             slices[name].append(Slice(done.cpu, done.wall, (server_cpu() - before) / counts[name]))
         advance()
     return slices

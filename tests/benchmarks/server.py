@@ -101,6 +101,11 @@ class Server:
         """Seconds of CPU time that it has used so far."""
         return float(self._ask("cpu"))
 
+    def handshakes(self) -> tuple[int, int]:
+        """TLS handshakes so far, and how many of them resumed a session."""
+        made, resumed = self._ask("handshakes")
+        return made, resumed
+
     def record(self, folder: Path | None) -> None:
         """Write what commands arrive into a folder; None ends it."""
         self._ask(f"record {folder or ''}".strip())
