@@ -1,9 +1,9 @@
 """A connection to one server: one request at a time, and its reply.
 
-The hot path. A request is framed once, written once and waited for with one future; no task, no `wait_for`, and no
-timer of its own: each connection has at most one standing timer, which looks at the deadline of whatever request is
-under way when it fires, and is moved only if a request needs it earlier. Under `timeoutMS=1000` it fires about once a
-second.
+The hot path. `begin_request()` frames a request once, writes it once and returns the one future that is waited for,
+which gets the reply from `data_received()`. No task, no `wait_for`, and no timer of its own: each connection has at
+most one standing timer, which looks at the deadline of whatever request is under way when it fires, and is moved only
+if a request needs it earlier. Under `timeoutMS=1000` it fires about once a second.
 
 Dirty from the first byte to the last. What breaks off a request (a cancellation, a deadline) leaves its reply under
 way, and whoever used the connection next would read it; a request without a reply may still be on its way out. The
@@ -23,6 +23,7 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from copy import copy
+from math import inf
 from typing import TYPE_CHECKING, Protocol
 
 from aiomongo_tls.core.wire.op_msg import DocumentSequence, Flags, OpMsg
@@ -43,6 +44,10 @@ if TYPE_CHECKING:
 
 _MORE_TO_COME = int(Flags.MORE_TO_COME)
 _EXHAUST_ALLOWED = int(Flags.EXHAUST_ALLOWED)
+# Looked at for every request; a look-up in an Enum class is slow on Python 3.11.
+_IDLE = State.IDLE
+_REPLY_DUE = State.REPLY_DUE
+_REQUEST = Phase.REQUEST
 
 LateReply = Callable[[bytes | None], None]
 """What is told of the reply to a request that was broken off: the reply, or None if it will never come."""
@@ -87,7 +92,11 @@ class Connection:
         self.on_lost: Callable[[Connection], None] | None = None
         self._protocol = WireProtocol(Role.CLIENT)
         self._transport: Transport | None = None
+        # Where the next reply goes. None where nobody waits for one, and once it was given.
         self._reply: asyncio.Future[bytes] | None = None
+        # The same, for `reply()`, which may ask for it later than it comes.
+        self._begun: asyncio.Future[bytes] | None = None
+        # Of the request that is under way, or of one before.
         self._deadline = NEVER
         self._timer: asyncio.Handle | None = None
         # For when it is set. Not asked of the timer: uvloop's has no `when()` if its time has come already.
@@ -134,7 +143,19 @@ class Connection:
     @property
     def is_dirty(self) -> bool:
         """Whether a reply is still to come, or a request still to leave, so that nobody else can use it."""
-        return not self._protocol.is_idle or (self._transport is not None and self._transport.has_backlog)
+        # In the client's IDLE state no byte is taken, so that there is no half message either.
+        return self._protocol.state is not _IDLE or (self._transport is not None and self._transport.has_backlog)
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether it can take a request at once: it is usable and not dirty."""
+        transport = self._transport
+        return (
+            self._error is None
+            and self._protocol.state is _IDLE
+            and transport is not None
+            and not transport.has_backlog
+        )
 
     @property
     def service_id(self) -> ObjectId | None:
@@ -163,18 +184,63 @@ class Connection:
             InvalidOperation: another request is under way.
             DocumentTooLarge: the message is larger than the server takes; nothing was sent.
         """
-        if deadline.at == NEVER.at:
-            self.write(body, sequences)
-        else:
-            if deadline.has_passed(asyncio.get_running_loop().time()):
-                option = deadline.option or "the deadline"
-                raise NetworkTimeout(
-                    f"{option} passed before the request was sent", host=self.address, phase=Phase.REQUEST
-                )
-            self.write(body, sequences)
-            self._deadline = deadline
-            self._watch(deadline.at)
-        return await self.reply()
+        now = 0.0 if deadline.at == inf else asyncio.get_running_loop().time()
+        reply = self.begin_request(body, sequences, deadline, now)
+        try:
+            return await reply
+        except asyncio.CancelledError:
+            self.broken_off(reply)
+            raise
+
+    def begin_request(
+        self, body: bytes, sequences: Sequence[DocumentSequence], deadline: Deadline, now: float
+    ) -> asyncio.Future[bytes]:
+        """Send a command; `request()` without the waiting, for whoever awaits the reply in place.
+
+        If the awaiting is cancelled, `broken_off()` has to be called before the connection is given back.
+
+        Args:
+            body: the command, a BSON document.
+            sequences: document sequences that go beside it.
+            deadline: when the future gets a NetworkTimeout, on the loop's clock.
+            now: the time on the loop's clock; without a deadline it does not matter.
+
+        Returns:
+            What the reply, a BSON document, is given to.
+
+        Raises:
+            NetworkTimeout: the deadline passed already.
+            AutoReconnect: the connection was lost.
+            InvalidOperation: another request is under way.
+            DocumentTooLarge: the message is larger than the server takes; nothing was sent.
+        """
+        if self._error is not None:
+            raise copy(self._error)
+        at = deadline.at
+        if now >= at:
+            option = deadline.option or "the deadline"
+            raise NetworkTimeout(f"{option} passed before the request was sent", host=self.address, phase=_REQUEST)
+        message = self._protocol.send_request(body, sequences)
+        self._reply = reply = asyncio.get_running_loop().create_future()
+        self._unread = self._stream = None
+        self._deadline = deadline
+        if at != inf and (self._timer is None or at < self._timer_at):
+            self._watch(at)
+        if self.progress.phase is not _REQUEST:
+            self.progress.enter(_REQUEST)
+        if self._transport is not None:
+            self._transport.write(message)
+        return reply
+
+    def broken_off(self, reply: asyncio.Future[bytes]) -> None:
+        """Take note that nobody waits any more for the reply to the request that was begun last. Plain.
+
+        Args:
+            reply: what `begin_request()` returned.
+        """
+        if reply.done() and not reply.cancelled() and reply.exception() is None:
+            # It came in the same turn of the loop as the cancellation.
+            self._unread = reply.result()
 
     def send(self, body: bytes, sequences: Sequence[DocumentSequence] = ()) -> None:
         """Send a command that gets no reply (an unacknowledged write).
@@ -238,8 +304,8 @@ class Connection:
     def on_late_reply(self) -> LateReply | None:
         """What is told, once, of the reply to a request that was broken off: the reply, or None if the connection ends.
 
-        To be set after `request()` has raised and before the connection is given back. If the reply has come
-        meanwhile, it is told at once.
+        To be set after `request()` has raised or `broken_off()` was called, and before the connection is given back. If
+        the reply has come meanwhile, it is told at once.
         """
         return self._on_late_reply
 
@@ -255,7 +321,7 @@ class Connection:
         return (
             self._error is None
             and self._stream is None
-            and self._protocol.state is State.REPLY_DUE
+            and self._protocol.state is _REPLY_DUE
             and self._transport is not None
             and not self._transport.has_backlog
         )
@@ -312,9 +378,9 @@ class Connection:
         if not self.more_to_come:
             raise InvalidOperation("the stream of replies has ended")
         self.progress.enter(Phase.REQUEST)
-        self._reply = asyncio.get_running_loop().create_future()
+        self._begun = self._reply = asyncio.get_running_loop().create_future()
+        self._deadline = deadline
         if deadline.is_finite:
-            self._deadline = deadline
             self._watch(deadline.at)
         return await self.reply()
 
@@ -348,24 +414,22 @@ class Connection:
         message = self._protocol.send_request(body, sequences)
         self._unread = None
         self._stream = None
-        self._reply = asyncio.get_running_loop().create_future()
+        self._deadline = NEVER
+        self._begun = self._reply = asyncio.get_running_loop().create_future()
         return message
 
     async def reply(self) -> bytes:
         """Wait for the reply to the request that was begun."""
-        reply = self._reply
+        reply = self._begun
         if reply is None:
             raise InvalidOperation("no request is under way")
         try:
             return await reply
         except asyncio.CancelledError:
-            if reply.done() and not reply.cancelled() and reply.exception() is None:
-                # It came in the same turn of the loop as the cancellation.
-                self._unread = reply.result()
+            self.broken_off(reply)
             raise
         finally:
-            self._reply = None
-            self._deadline = NEVER
+            self._begun = None
 
     def write(self, body: bytes, sequences: Sequence[DocumentSequence] = (), *, phase: Phase = Phase.REQUEST) -> None:
         """Send a request; `reply()` waits for what the server says to it.
@@ -406,6 +470,17 @@ class Connection:
 
     def data_received(self, data: bytes) -> None:
         """Read replies."""
+        reply = self._reply
+        if reply is not None and not reply.done():
+            body = self._protocol.receive_reply(data)
+            if body is not None:
+                self._reply = None
+                reply.set_result(body)
+                return
+        self._read(data)
+
+    def _read(self, data: bytes) -> None:
+        """Read whatever is not one whole reply that somebody waits for."""
         try:
             messages = self._protocol.receive_data(data)
         except ProtocolError as exc:
@@ -436,7 +511,7 @@ class Connection:
         self._end(error)
 
     def _replied(self, body: bytes) -> None:
-        reply = self._reply
+        reply, self._reply = self._reply, None
         if reply is not None and not reply.done():
             reply.set_result(body)
         elif self._stream is not None:
@@ -503,4 +578,6 @@ class Connection:
         if asyncio.get_running_loop().time() < deadline.at - 0.001:
             self._watch(deadline.at)
         else:
+            # What has come of this request is what waits for its rest: the one before was complete.
+            self.progress.note_received(self._protocol.buffered)
             self._reply.set_exception(self.progress.time_is_up(deadline.option or "the deadline"))

@@ -57,7 +57,7 @@ class ReportedProgress(Progress):
         self._is_over = False
 
     def enter(self, phase: Phase) -> None:
-        """Take note that `phase` begins; also once per request."""
+        """Take note that `phase` begins."""
         super().enter(phase)
         if not self._is_over and phase not in self._began:
             self._began[phase] = self._now()

@@ -51,11 +51,20 @@ class Progress:
         self._mark = 0
 
     def enter(self, phase: Phase) -> None:
-        """Take note that `phase` begins; also once per request."""
+        """Take note that `phase` begins."""
         self.phase = phase
         # Before the reply to hello no payload comes, and that one may be here before this note of it.
         if self.stream is not None and phase is not Phase.HELLO:
             self._mark = self.stream.payload_received
+
+    def note_received(self, count: int) -> None:
+        """Take note that so many bytes of payload have come for this phase, where its beginning was not noted.
+
+        Args:
+            count: how many.
+        """
+        if self.stream is not None:
+            self._mark = self.stream.payload_received - count
 
     @property
     def received(self) -> int:

@@ -70,22 +70,23 @@ class OpMsg(NamedTuple):
     """The document sequences, in the order of the message."""
 
 
-def parts(body: bytes, sequences: Sequence[DocumentSequence] = (), flags: int = 0) -> list[bytes]:
-    """Lay out an OP_MSG as pieces to be joined behind a header.
+def sections(sequences: Sequence[DocumentSequence]) -> tuple[list[bytes], int]:
+    """Lay out the sections that follow the body.
 
     Args:
-        body: the command or reply, a BSON document.
         sequences: document sequences, each named once.
-        flags: flag bits.
+
+    Returns:
+        Pieces to be joined, and how many bytes they are.
     """
-    pieces = [_START.pack(flags, _BODY), body]
+    pieces: list[bytes] = []
+    length = 0
     for identifier, documents in sequences:
         name = identifier.encode() + b"\0"
-        size = _INT32.size + len(name) + sum(map(len, documents))
-        pieces.append(_SEQUENCE_START.pack(_SEQUENCE, size))
-        pieces.append(name)
-        pieces.extend(documents)
-    return pieces
+        size = 4 + len(name) + sum(map(len, documents))
+        pieces += (_SEQUENCE_START.pack(_SEQUENCE, size), name, *documents)
+        length += 1 + size
+    return pieces, length
 
 
 def decode(data: Buffer, start: int = 0, end: int | None = None) -> OpMsg:

@@ -1,7 +1,12 @@
 """`WireProtocol`: bytes in, messages out; messages in, bytes out. No socket.
 
-How bytes are kept. Nearly always one chunk is one whole message: it is decoded where it lies, and only its body is
-copied out. Otherwise chunks are appended to one bytearray (amortised linear: a 48 MB message in 16 KB chunks is
+The straight way. Nearly always a client sends a body with or without statements, and one chunk is the whole reply: one
+document, no flags. `send_request` writes that with one `pack`, and `receive_reply` compares all that can be wrong with
+such a message in one condition. It changes nothing where the condition fails: `receive_data`, which can read anything,
+finds out what is the matter and has the words for it. Whoever gets None from the one asks the other.
+
+How bytes are kept. One chunk that is a whole message is decoded where it lies, and only its body is copied out.
+Otherwise chunks are appended to one bytearray (amortised linear: a 48 MB message in 16 KB chunks is
 3 000 appends) and nothing is looked at again until enough has come for the next decision: 16 bytes for a header, then
 the length that the header gives. The buffer is never made larger than what was received, so a length field alone
 costs no memory, and it is dropped with its message, so that an idle connection does not keep 48 MB.
@@ -21,9 +26,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from copy import copy
 from enum import StrEnum
+from struct import Struct
 from typing import TYPE_CHECKING, NamedTuple
 
 from aiomongo_tls.core.wire import legacy, op_msg
+from aiomongo_tls.core.wire.fields import MIN_DOCUMENT
 from aiomongo_tls.core.wire.header import HEADER_SIZE, MessageHeader, OpCode, pack_header
 from aiomongo_tls.core.wire.legacy import OpQuery
 from aiomongo_tls.core.wire.op_msg import DocumentSequence, Flags, OpMsg
@@ -38,6 +45,14 @@ MAX_MESSAGE_SIZE = 48_000_000
 
 _MAX_REQUEST_ID = 2**31 - 1
 _MORE_TO_COME = int(Flags.MORE_TO_COME)
+# A message up to its body: header, flag bits, kind of the first section.
+_START = Struct("<iiiiIB")
+# The same, and the length that the body gives.
+_START_OF_REPLY = Struct("<iiiiIBi")
+# Looked at for every message; a look-up in an Enum class is slow on Python 3.11.
+_MSG = int(OpCode.MSG)
+_IDLE = State.IDLE
+_REPLY_DUE = State.REPLY_DUE
 _EXHAUST_ALLOWED = int(Flags.EXHAUST_ALLOWED)
 
 
@@ -47,6 +62,9 @@ class Role(StrEnum):
     CLIENT = "client"
     SERVER = "server"
 
+
+_CLIENT = Role.CLIENT
+_SMALLEST_REPLY = _START.size + MIN_DOCUMENT
 
 _READS = {
     Role.CLIENT: frozenset({OpCode.MSG}),
@@ -80,6 +98,7 @@ class WireProtocol:
         max_message_size: bytes of the largest message to receive and, for now, to send, header included.
 
     Attributes:
+        state: where the conversation stands. To be read only.
         max_message_size: bytes of the largest message to send. May be changed when hello has told what the server
             takes. What we are ready to receive stays as it was: the peer's word does not raise it, and a server that
             takes little may still answer at length.
@@ -97,8 +116,8 @@ class WireProtocol:
         "_request_id",
         "_role",
         "_sends",
-        "_state",
         "max_message_size",
+        "state",
     )
 
     def __init__(self, role: Role, *, max_message_size: int = MAX_MESSAGE_SIZE) -> None:
@@ -108,7 +127,7 @@ class WireProtocol:
         self._reads = _READS[role]
         self._sends = _SENDS[role]
         self._listens = _LISTENS[role]
-        self._state = State.IDLE
+        self.state = State.IDLE
         # The number of our last message; each end counts its own.
         self._request_id = 0
         # What the next reply has to carry as responseTo. Has a meaning only while a reply is due.
@@ -121,7 +140,7 @@ class WireProtocol:
         self._error: ProtocolError | None = None
 
     def __repr__(self) -> str:
-        return f"<WireProtocol {self._role} {self._state}>"
+        return f"<WireProtocol {self._role} {self.state}>"
 
     @property
     def role(self) -> Role:
@@ -129,14 +148,14 @@ class WireProtocol:
         return self._role
 
     @property
-    def state(self) -> State:
-        """Where the conversation stands."""
-        return self._state
-
-    @property
     def is_idle(self) -> bool:
         """Whether no reply is due and no half message was received."""
-        return self._state is State.IDLE and not self._buffer
+        return self.state is State.IDLE and not self._buffer
+
+    @property
+    def buffered(self) -> int:
+        """How many bytes have come of a message that is not complete."""
+        return len(self._buffer)
 
     def send_request(self, body: bytes, sequences: Sequence[DocumentSequence] = (), *, flags: int = 0) -> bytes:
         """Frame a request (client role).
@@ -154,16 +173,15 @@ class WireProtocol:
             DocumentTooLarge: the message is larger than `max_message_size`; nothing has changed.
             ProtocolError: the connection is broken.
         """
-        if flags & _MORE_TO_COME:
-            event = Event.ONE_WAY
-        elif flags & _EXHAUST_ALLOWED:
-            event = Event.EXHAUST_REQUEST
+        if self.state is _IDLE and not flags and self._role is _CLIENT:
+            state = _REPLY_DUE
+        elif flags & _MORE_TO_COME:
+            state = self._next_state(Event.ONE_WAY)
         else:
-            event = Event.REQUEST
-        state = self._next_state(event)
-        message = self._frame(0, OpCode.MSG, op_msg.parts(body, sequences, flags))
+            state = self._next_state(Event.EXHAUST_REQUEST if flags & _EXHAUST_ALLOWED else Event.REQUEST)
+        message = self._frame(0, body, sequences, flags)
         self._replying_to = self._request_id
-        self._state = state
+        self.state = state
         return message
 
     def send_reply(self, message: Message, body: bytes, *, flags: int = 0) -> bytes:
@@ -187,14 +205,43 @@ class WireProtocol:
         if message is not self._answering:
             raise InvalidOperation("reply to a request that is not the one being answered")
         if isinstance(message.content, OpQuery):
-            reply = self._frame(self._replying_to, OpCode.REPLY, [legacy.encode_reply(body)])
+            data = legacy.encode_reply(body)
+            length = HEADER_SIZE + len(data)
+            reply = pack_header(length, self._next_id(length), self._replying_to, OpCode.REPLY) + data
         else:
-            reply = self._frame(self._replying_to, OpCode.MSG, op_msg.parts(body, flags=flags))
+            reply = self._frame(self._replying_to, body, (), flags)
         self._replying_to = self._request_id
         if state is State.IDLE:
             self._answering = None
-        self._state = state
+        self.state = state
         return reply
+
+    def receive_reply(self, data: bytes) -> bytes | None:
+        """Take bytes that are the whole reply and nothing else, as nearly all are (client role).
+
+        Args:
+            data: the next bytes of the stream.
+
+        Returns:
+            The reply's document. None if these bytes are anything else, or wrong; then nothing has changed, and
+            `receive_data()` has to look at them.
+        """
+        size = len(data)
+        if self.state is not _REPLY_DUE or self._buffer or not _SMALLEST_REPLY <= size <= self._max_received:
+            return None
+        length, _, response_to, op_code, flags, kind, document = _START_OF_REPLY.unpack_from(data)
+        if (
+            length != size
+            or response_to != self._replying_to
+            or op_code != _MSG
+            or flags
+            or kind
+            or document != size - _START.size
+            or data[-1]
+        ):
+            return None
+        self.state = _IDLE
+        return data[_START.size :]
 
     def receive_data(self, data: Buffer) -> list[Message]:
         """Take bytes as they come, in any chunking.
@@ -232,7 +279,7 @@ class WireProtocol:
             )
             self._break(error)
             raise error
-        self._state = TRANSITIONS[self._state][Event.END]
+        self.state = TRANSITIONS[self.state][Event.END]
 
     def _next_state(self, event: Event) -> State:
         """What follows from a message of ours; raises if it may not be sent."""
@@ -241,18 +288,26 @@ class WireProtocol:
         if event not in self._sends:
             raise InvalidOperation(f"the {self._role} end cannot send {event}")
         try:
-            return TRANSITIONS[self._state][event]
+            return TRANSITIONS[self.state][event]
         except KeyError:
-            raise InvalidOperation(f"cannot send {event} in state {self._state}") from None
+            raise InvalidOperation(f"cannot send {event} in state {self.state}") from None
 
-    def _frame(self, response_to: int, op_code: OpCode, pieces: list[bytes]) -> bytes:
-        length = HEADER_SIZE + sum(map(len, pieces))
+    def _frame(self, response_to: int, body: bytes, sequences: Sequence[DocumentSequence], flags: int) -> bytes:
+        """Write an OP_MSG."""
+        length = _START.size + len(body)
+        if not sequences:
+            return _START.pack(length, self._next_id(length), response_to, _MSG, flags, 0) + body
+        pieces, size = op_msg.sections(sequences)
+        length += size
+        return b"".join((_START.pack(length, self._next_id(length), response_to, _MSG, flags, 0), body, *pieces))
+
+    def _next_id(self, length: int) -> int:
+        """The number of our next message, which has so many bytes."""
         if length > self.max_message_size:
             raise DocumentTooLarge(f"message of {length} bytes, the limit is {self.max_message_size} bytes")
         # 0 is left out in going round: as a responseTo it means "answers nothing".
         self._request_id = self._request_id + 1 if self._request_id < _MAX_REQUEST_ID else 1
-        pieces.insert(0, pack_header(length, self._request_id, response_to, op_code))
-        return b"".join(pieces)
+        return self._request_id
 
     def _receive(self, data: Buffer) -> list[Message]:
         if self._buffer:
@@ -264,8 +319,8 @@ class WireProtocol:
         size = len(data)
         position = 0
         while position < size:
-            if self._state not in self._listens:
-                raise ProtocolError(f"the peer sent bytes out of turn, in state {self._state}{_hint(data, position)}")
+            if self.state not in self._listens:
+                raise ProtocolError(f"the peer sent bytes out of turn, in state {self.state}{_hint(data, position)}")
             self._needed = HEADER_SIZE
             if size - position < HEADER_SIZE:
                 break
@@ -309,10 +364,10 @@ class WireProtocol:
             content = op_msg.decode(data, start, end)
             message = Message(header, content)
             event = self._event_of(content.flags)
-        state = TRANSITIONS[self._state].get(event)
+        state = TRANSITIONS[self.state].get(event)
         if state is None:
-            raise ProtocolError(f"the peer sent {event} in state {self._state}")
-        self._state = state
+            raise ProtocolError(f"the peer sent {event} in state {self.state}")
+        self.state = state
         if state is not State.IDLE:
             self._replying_to = header.request_id
             if self._role is Role.SERVER:
@@ -329,7 +384,7 @@ class WireProtocol:
     def _break(self, error: ProtocolError) -> None:
         # A copy, because the one that is raised collects a traceback, which holds its frames and their bytes.
         self._error = copy(error)
-        self._state = State.BROKEN
+        self.state = State.BROKEN
         self._buffer = bytearray()
         self._answering = None
 

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aiomongo_tls.core.wire.op_msg import DocumentSequence, Flags, OpMsg, decode, parts
+from aiomongo_tls.core.wire.op_msg import DocumentSequence, Flags, OpMsg, decode
+from aiomongo_tls.core.wire.protocol import Role, WireProtocol
 from aiomongo_tls.errors import ProtocolError
 
 # {ping: 1, $db: "admin"}: 4 + 10 + 15 + 1 = 30 bytes
@@ -47,8 +48,8 @@ SEQUENCE = b"\x01"
 
 
 def encode(body: bytes, sequences: Sequence[DocumentSequence] = (), flags: int = 0) -> bytes:
-    """The payload in one piece."""
-    return b"".join(parts(body, sequences, flags))
+    """The payload of a request, as the client's end writes it."""
+    return WireProtocol(Role.CLIENT).send_request(body, sequences, flags=flags)[16:]
 
 
 def test_hand_made_documents_are_what_they_claim():

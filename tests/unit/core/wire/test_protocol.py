@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import tracemalloc
 from collections.abc import Iterable
 from itertools import pairwise
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 
 from aiomongo_tls.core.wire.header import MessageHeader, OpCode, pack_header
 from aiomongo_tls.core.wire.legacy import OpQuery
-from aiomongo_tls.core.wire.op_msg import DocumentSequence, Flags, OpMsg, parts
+from aiomongo_tls.core.wire.op_msg import DocumentSequence, Flags, OpMsg, sections
 from aiomongo_tls.core.wire.protocol import Message, Role, WireProtocol
 from aiomongo_tls.core.wire.states import State
 from aiomongo_tls.errors import DocumentTooLarge, InvalidOperation, ProtocolError
@@ -62,7 +63,7 @@ def server() -> WireProtocol:
 
 def reply(response_to: int, *, request_id: int = 9, flags: int = 0, body: bytes = OK) -> bytes:
     """A framed reply that no server protocol would send."""
-    payload = b"".join(parts(body, flags=flags))
+    payload = struct.pack("<IB", flags, 0) + body
     return pack_header(16 + len(payload), request_id, response_to, OpCode.MSG) + payload
 
 
@@ -438,7 +439,7 @@ class TestMemory:
         """
         body = bson.encode({"a": b"\1" * 15_999_000})
         sequence = DocumentSequence("documents", (body, body, body))
-        payload = b"".join(parts(OK, [sequence]))
+        payload = struct.pack("<IB", 0, 0) + OK + b"".join(sections([sequence])[0])
         message = header(16 + len(payload)) + payload
         assert 47_900_000 < len(message) <= 48_000_000
         client.send_request(PING)
@@ -520,3 +521,78 @@ def test_random_bytes_raise_nothing_else(role: Role, chunks: list[bytes], tail: 
         protocol.receive_eof()
     except ProtocolError:
         assert protocol.state is State.BROKEN
+
+
+class TestWholeReply:
+    """`receive_reply()`: the straight way of the client."""
+
+    @pytest.fixture
+    def asking(self, client: WireProtocol) -> WireProtocol:
+        client.send_request(PING)
+        return client
+
+    def test_takes_a_whole_reply(self, asking: WireProtocol):
+        """One document, no flags: its bytes are handed out and the client may ask again."""
+        assert asking.receive_reply(reply(1)) == OK
+        assert asking.is_idle
+
+    @pytest.mark.parametrize(
+        "data",
+        [
+            pytest.param(b"", id="nothing"),
+            pytest.param(reply(1)[:20], id="a part of the first bytes"),
+            pytest.param(reply(1)[:-1], id="all but one byte"),
+            pytest.param(reply(1) + b"\0", id="a byte too many"),
+            pytest.param(reply(2), id="a reply to another request"),
+            pytest.param(reply(1, flags=Flags.MORE_TO_COME), id="a reply that announces another one"),
+            pytest.param(reply(1, flags=Flags.CHECKSUM_PRESENT) + b"\0\0\0\0", id="a checksum"),
+            pytest.param(reply(1, flags=1 << 5), id="an unknown flag"),
+            pytest.param(reply(1, body=OK[:-1] + b"\1"), id="a document without its end"),
+            pytest.param(reply(1, body=struct.pack("<i", len(OK) - 1) + OK[4:]), id="a document of another length"),
+            pytest.param(reply(1)[:12] + struct.pack("<i", OpCode.REPLY) + reply(1)[16:], id="another format"),
+            pytest.param(reply(1)[:20] + b"\1" + reply(1)[21:], id="another kind of section"),
+        ],
+    )
+    def test_leaves_anything_else_untouched(self, asking: WireProtocol, data: bytes):
+        """Whatever is not one whole, simple reply changes nothing: `receive_data()` judges it."""
+        assert asking.receive_reply(data) is None
+        assert asking.state is State.REPLY_DUE
+        assert [message.content.body for message in asking.receive_data(reply(1))] == [OK]  # type: ignore[union-attr]
+
+    def test_leaves_the_rest_of_a_reply_untouched(self, asking: WireProtocol):
+        """Behind the beginning of a message nothing is a whole one, though it may look like it."""
+        inner = reply(1)
+        document = bson.encode({"a": inner})
+        start = document.index(inner)
+        message = reply(1, body=document)
+        assert asking.receive_data(message[: 21 + start]) == []
+        assert asking.receive_reply(inner) is None
+        assert [m.content.body for m in asking.receive_data(message[21 + start :])] == [document]  # type: ignore[union-attr]
+
+    def test_out_of_turn(self, client: WireProtocol):
+        """A reply that nobody has asked for is not taken."""
+        assert client.receive_reply(reply(0)) is None
+        with pytest.raises(ProtocolError, match="out of turn"):
+            client.receive_data(reply(0))
+
+    def test_too_large(self):
+        """What is larger than a message may be is not taken, whole as it is."""
+        client = WireProtocol(Role.CLIENT, max_message_size=100)
+        client.send_request(PING)
+        assert client.receive_reply(reply(1, body=bson.encode({"a": "x" * 100}))) is None
+
+    @given(st.data())
+    def test_agrees_with_the_general_way(self, data: st.DataObject):
+        """Of a reply with any bytes changed both ways make the same, or the straight one leaves it alone."""
+        message = bytearray(reply(1, body=bson.encode({"a": data.draw(st.binary(max_size=20))})))
+        for position, value in data.draw(
+            st.lists(st.tuples(st.integers(0, len(message) - 1), st.integers(0, 255)), max_size=3)
+        ):
+            message[position] = value
+        straight, general = WireProtocol(Role.CLIENT), WireProtocol(Role.CLIENT)
+        straight.send_request(PING)
+        general.send_request(PING)
+        body = straight.receive_reply(bytes(message))
+        if body is not None:
+            assert [m.content.body for m in general.receive_data(bytes(message))] == [body]  # type: ignore[union-attr]
+            assert (general.state, general.is_idle) == (straight.state, straight.is_idle)
