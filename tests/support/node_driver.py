@@ -20,6 +20,7 @@ from typing import Any, Self
 
 import bson
 from bson import json_util
+from bson.codec_options import DatetimeConversion
 
 PATIENCE = 20.0
 """Seconds to wait for an answer, an event, or the end of the process."""
@@ -30,6 +31,7 @@ _CODEC = bson.CodecOptions[dict[str, Any]](
 _ASK = json_util.RELAXED_JSON_OPTIONS
 _HEAR = json_util.JSONOptions(
     json_mode=json_util.JSONMode.CANONICAL,
+    datetime_conversion=DatetimeConversion.DATETIME_AUTO,
     tz_aware=False,
     uuid_representation=bson.binary.UuidRepresentation.UNSPECIFIED,
 )
@@ -261,12 +263,14 @@ class Node:
 
     def _read(self) -> None:
         assert self._process.stdout is not None
-        for line in self._process.stdout:
-            self._take(json.loads(line, object_pairs_hook=_document))
-        with self._changed:
-            for answer in self._asked.values():
-                answer.set_exception(RuntimeError(f"node has ended: {self._complaints()}"))
-            self._asked.clear()
+        try:
+            for line in self._process.stdout:
+                self._take(json.loads(line, object_pairs_hook=_document))
+        finally:
+            with self._changed:
+                for answer in self._asked.values():
+                    answer.set_exception(RuntimeError(f"node says nothing any more: {self._complaints()}"))
+                self._asked.clear()
 
     def _take(self, line: dict[str, Any]) -> None:
         with self._changed:

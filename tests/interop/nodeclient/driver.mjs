@@ -190,11 +190,17 @@ function revive(value) {
   return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, revive(inner)]));
 }
 
+// Raw documents are bytes, which Extended JSON has only as Binary.
+function sendable(value) {
+  if (Array.isArray(value)) return value.map(sendable);
+  return value instanceof Uint8Array ? new BSON.Binary(value) : (value ?? null);
+}
+
 async function carryOut({ id, on, calls, keep: isKept }) {
   try {
     let value = on === null ? roots : kept.get(on);
     for (const [name, ...args] of calls) value = await value[name](...args.map(revive));
-    tell(isKept ? { id, kept: keep(value) } : { id, value: value ?? null });
+    tell(isKept ? { id, kept: keep(value) } : { id, value: sendable(value) });
   } catch (error) {
     tell({ id, error: plainError(error) });
   }
