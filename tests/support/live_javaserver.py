@@ -183,7 +183,8 @@ class JavaServer:
         kit: the authority of its certificate.
         certificate: its own.
         is_durable: its data is in a file (H2's store), else in memory.
-        tls_versions: the versions of TLS that it speaks, as Java names them ("TLSv1.2"); those of Java if None.
+        java_options: further options of `java`.
+        security: security properties of Java, which win over those of its installation.
     """
 
     def __init__(
@@ -192,7 +193,8 @@ class JavaServer:
         *,
         certificate: Certificate | None = None,
         is_durable: bool = True,
-        tls_versions: Sequence[str] | None = None,
+        java_options: Sequence[str] = (),
+        security: Mapping[str, str] | None = None,
     ) -> None:
         self.name = f"mongo-java-server {VERSION}"
         self.kit: CertKit | None = kit
@@ -200,11 +202,13 @@ class JavaServer:
         self.can_restart = True
         self.is_durable = is_durable
         self._kit = kit
-        self._tls_versions = tls_versions
+        self._java_options = java_options
         self._program = [tool("java"), "-cp", class_path()]
         self._directory = tempfile.TemporaryDirectory(prefix="aiomongo_tls-javaserver-")
         directory = Path(self._directory.name)
         self._certificate = (certificate or kit.server("localhost", "127.0.0.1")).write(directory)
+        lines = [f"{name}={value}\n" for name, value in (security or {}).items()]
+        (directory / "security").write_text("".join(lines))
         self.log = directory / "log"
         try:
             self._process = LiveProcess(
@@ -218,8 +222,8 @@ class JavaServer:
         # Many short lives and two ports: what starts fast is better than what is fastest after minutes.
         machine = ["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xmx2g"]
         machine.append("-Dorg.slf4j.simpleLogger.defaultLogLevel=warn")
-        if self._tls_versions is not None:
-            machine.append(f"-Djdk.tls.server.protocols={','.join(self._tls_versions)}")
+        machine.append(f"-Djava.security.properties={self._directory.name}/security")
+        machine.extend(self._java_options)
         java, *class_path_option = self._program
         data = [str(Path(self._directory.name) / "data")] if self.is_durable else []
         return [java, *machine, *class_path_option, "JavaServer", str(self._certificate), *map(str, ports), *data]

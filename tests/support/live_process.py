@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pymongo
-from pymongo.errors import PyMongoError
+from pymongo.errors import ConfigurationError, PyMongoError
 
 STARTS = 5
 STARTING_SECONDS = 60.0
@@ -84,6 +84,9 @@ class LiveProcess:
                 self._uri(self.ports), directConnection=True, serverSelectionTimeoutMS=STARTING_SECONDS * 1000
             ) as client:
                 client.admin.command("ping")
+        except ConfigurationError:
+            # It has answered: its hello is of another age.
+            pass
         except PyMongoError as error:
             self.kill()
             raise DidNotStart(f"no answer ({error}): {self._last_words()}") from error

@@ -23,11 +23,12 @@ import org.h2.mvstore.MVStore;
  * mongo-java-server with a certificate in PEM, on two ports of 127.0.0.1: one with TLS, one without, the same data.
  *
  * <p>Arguments: the PEM file (elliptic curve key in PKCS#8, and chain), the two ports, and the file of its data; without
- * that the data is in memory. It ends with the program that started it.
+ * that the data is in memory. With -DownVersion=true it is of the newest version that it has of itself. It ends with the
+ * program that started it.
  */
 public final class JavaServer {
 
-    /** Its own versions end at wire version 8 (MongoDB 4.2), which today's drivers refuse. */
+    /** The newest that it has of itself is MongoDB 5.0 with wire version 8, which today's drivers refuse. */
     private static final MongoVersion VERSION = new MongoVersion() {
         @Override
         public List<Integer> getVersionArray() {
@@ -62,7 +63,9 @@ public final class JavaServer {
     public static void main(String[] arguments) throws Exception {
         String pem = Files.readString(Path.of(arguments[0]));
         MongoBackend backend = arguments.length > 3 ? new DurableBackend(arguments[3]) : new MemoryBackend();
-        backend.version(VERSION);
+        if (!Boolean.getBoolean("ownVersion")) {
+            backend.version(VERSION);
+        }
 
         MongoServer encrypted = new MongoServer(backend);
         encrypted.enableSsl(privateKey(pem), null, chain(pem));
