@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import datetime
 import uuid
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import bson
 from bson import Binary, Code, CodecOptions, DatetimeMS, Decimal128, Int64, MaxKey, MinKey, ObjectId, Regex, Timestamp
 from bson.raw_bson import RawBSONDocument
-from pymongo import CursorType, IndexModel, ReturnDocument, UpdateOne, WriteConcern
+from pymongo import CursorType, ReturnDocument, UpdateOne, WriteConcern
 from pymongo.collection import Collection
 from pymongo.errors import BulkWriteError, OperationFailure, PyMongoError
 from pymongo.mongo_client import MongoClient
@@ -86,6 +86,10 @@ def _gives(result: object, ask: Callable[[Collection[Document]], object]) -> Att
     return attempt
 
 
+def _transforms(stage: Document, result: Document) -> Attempt:
+    return _gives([result], lambda collection: list(collection.aggregate([{"$match": {"_id": 1}}, stage])))
+
+
 def _pipeline(*stages: Document) -> Attempt:
     def attempt(collection: Collection[Document]) -> None:
         collection.insert_one({"_id": 1, "n": 1, "a": [1, 2]})
@@ -94,14 +98,17 @@ def _pipeline(*stages: Document) -> Attempt:
     return attempt
 
 
-def _refused(ask: Callable[[Collection[Document]], object]) -> Attempt:
-    """What a server should refuse; some accept it."""
+def _refused(ask: Attempt, *, before: Attempt = lambda collection: None, code: int | None = None) -> Attempt:
+    """What a server should refuse, with this code; some accept it. What comes before has to work."""
 
     def attempt(collection: Collection[Document]) -> None:
-        collection.insert_one({"_id": 1, "n": 1, "s": "text"})
+        before(collection)
+        collection.insert_one({"_id": 1, "n": 9, "s": "text"})
         try:
             ask(collection)
-        except OperationFailure:
+        except OperationFailure as error:
+            if code not in (None, error.code):
+                raise _OtherwiseError(f"the code of the refusal is {error.code} instead of {code}: {error}") from error
             return
         raise _OtherwiseError("PyMongo is not refused either")
 
@@ -116,12 +123,14 @@ def _admin(document: Document) -> Attempt:
     return lambda collection: collection.database.client.admin.command(document)
 
 
-def _names(cursor: Iterable[Mapping[str, Any]]) -> list[str]:
-    return [document["name"] for document in cursor]
+def _indexed(keys: Any, **options: Any) -> Attempt:
+    def attempt(collection: Collection[Document]) -> None:
+        name = collection.create_index(keys, **options)
+        made = collection.index_information()[name]
+        if {option: made.get(option) for option in options} != options:
+            raise _OtherwiseError(f"the index is listed as {made}")
 
-
-def _indexes(*models: IndexModel) -> Attempt:
-    return lambda collection: collection.create_indexes(list(models))
+    return attempt
 
 
 ATTEMPTS: Mapping[str, Attempt] = {
@@ -134,9 +143,9 @@ ATTEMPTS: Mapping[str, Attempt] = {
     "$unwind": _pipeline({"$unwind": "$a"}),
     "$group": _pipeline({"$group": {"_id": "$n", "sum": {"$sum": "$n"}}}),
     "$group with $avg and $max": _pipeline({"$group": {"_id": "$n", "avg": {"$avg": "$n"}, "max": {"$max": "$n"}}}),
-    "$project with expressions": _pipeline({"$project": {"twice": {"$multiply": ["$n", 2]}}}),
-    "$addFields": _pipeline({"$addFields": {"x": "$n"}}),
-    "$unset": _pipeline({"$unset": "n"}),
+    "$project with expressions": _transforms({"$project": {"x": {"$multiply": ["$n", 2]}}}, {"_id": 1, "x": 2}),
+    "$addFields": _transforms({"$addFields": {"x": "$n"}}, {"_id": 1, "n": 1, "a": [1, 2], "x": 1}),
+    "$unset": _transforms({"$unset": "a"}, {"_id": 1, "n": 1}),
     "$sample": _pipeline({"$sample": {"size": 1}}),
     "$replaceRoot": _pipeline({"$replaceRoot": {"newRoot": {"x": "$n"}}}),
     "$collStats": _pipeline({"$collStats": {"count": {}}}),
@@ -197,13 +206,18 @@ ATTEMPTS: Mapping[str, Attempt] = {
     ),
     "unacknowledged writes": lambda c: _without_replies(c),
     "unique index": _refused(
-        lambda c: (c.create_index("s", unique=True), c.insert_one({"s": "text"})),
+        lambda c: c.insert_one({"s": "text"}), before=lambda c: c.create_index("s", unique=True), code=11000
     ),
-    "compound index": _indexes(IndexModel([("a", 1), ("b", -1)])),
-    "sparse index": _indexes(IndexModel("a", sparse=True)),
-    "partial index": _indexes(IndexModel("a", partialFilterExpression={"a": {"$gt": 1}})),
-    "expiring index": _indexes(IndexModel("a", expireAfterSeconds=60)),
-    "hashed index": _indexes(IndexModel([("a", "hashed")])),
+    "unique index, obeyed by updates": _refused(
+        lambda c: (c.insert_one({"_id": 2, "s": "other"}), c.update_one({"_id": 2}, {"$set": {"s": "text"}})),
+        before=lambda c: c.create_index("s", unique=True),
+        code=11000,
+    ),
+    "compound index": _indexed([("a", 1), ("b", -1)]),
+    "sparse index": _indexed("a", sparse=True),
+    "partial index": _indexed("a", partialFilterExpression={"a": {"$gt": 1}}),
+    "expiring index": _indexed("a", expireAfterSeconds=60),
+    "hashed index": _indexed([("a", "hashed")]),
     "dropping an index by its keys": lambda c: (c.create_index("a"), c.drop_index([("a", 1)])),
     "dropping all indexes": lambda c: (c.create_index("a"), c.drop_indexes()),
     "duplicate key details": lambda c: _with_key_value(c),
@@ -211,10 +225,9 @@ ATTEMPTS: Mapping[str, Attempt] = {
     "tailable cursor": lambda c: _tail(c),
     "view": lambda c: c.database.create_collection(c.name + "_view", viewOn=c.name, pipeline=[]),
     "validator": _refused(
-        lambda c: (
-            c.database.command({"collMod": c.name, "validator": {"n": {"$gt": 5}}}),
-            c.insert_one({"n": 1}),
-        )
+        lambda c: c.insert_one({"n": 1}),
+        before=lambda c: c.database.create_collection(c.name, validator={"n": {"$gt": 5}}),
+        code=121,
     ),
     "renameCollection": lambda c: (c.insert_one({}), c.rename(c.name + "_renamed")),
     "collStats": lambda c: (c.insert_one({}), c.database.command({"collStats": c.name})),
