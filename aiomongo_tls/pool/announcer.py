@@ -1,12 +1,14 @@
 """Tells what happens in a pool: to the listeners of the client, and to the log at level DEBUG.
 
 Nothing is made - no event, no text - unless somebody wants it: on the way of every operation stands one question,
-`is_heard`. The messages are those of the connection monitoring and pooling specification, "Connection Pool Logging".
+`is_heard`, which the pool asks in two parts there. The messages are those of the connection monitoring and pooling
+specification, "Connection Pool Logging".
 """
 
 from __future__ import annotations
 
 import logging
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from aiomongo_tls.core.events.pool_events import (
@@ -50,22 +52,29 @@ class PoolAnnouncer:
     Args:
         address: the server that the pool's connections lead to.
         publisher: knows the listeners.
+
+    Attributes:
+        has_listeners: whether there are any.
     """
 
-    __slots__ = ("_address", "_publisher")
+    __slots__ = ("_address", "_publisher", "has_listeners")
+
+    is_logged = staticmethod(partial(_log.isEnabledFor, logging.DEBUG))
+    """Whether the log wants to know."""
 
     def __init__(self, address: ServerAddress, publisher: EventPublisher) -> None:
         self._address = address
         self._publisher = publisher
+        self.has_listeners = publisher.wants_pool
 
     @property
     def is_heard(self) -> bool:
         """Whether anybody wants to know."""
-        return self._publisher.wants_pool or _log.isEnabledFor(logging.DEBUG)
+        return self.has_listeners or self.is_logged()
 
     def _tell(self, event: object, message: str, *values: object) -> None:
         _log.debug(message, *values)
-        if self._publisher.wants_pool:
+        if self.has_listeners:
             self._publisher.publish(event)
 
     # The pool

@@ -101,6 +101,8 @@ class Pool:
         # What is on the way of every operation and never changes.
         self._may_park = options.drain_timeout > 0
         self._max_idle_time = options.max_idle_time
+        # Whether a connection of today that is given back is kept if it is in order, without further questions.
+        self._keeps_all = options.max_idle_time is None and not load_balanced
         self._attempts = Attempts(establish, self._attempted)
         # Every connection whose socket may still be open, and as many again that are gone: pruned now and then.
         self._connections: set[Connection] = set()
@@ -163,9 +165,10 @@ class Pool:
     def try_check_out(self) -> Connection | None:
         """An idle connection, if there is one and nobody waits."""
         connection = self._slots.take(0.0 if self._max_idle_time is None else self._now())
-        if connection is not None and self._announcer.is_heard:
-            self._announcer.check_out_started()
-            self._announcer.checked_out(connection.id, 0.0)
+        announcer = self._announcer
+        if connection is not None and (announcer.has_listeners or announcer.is_logged()):
+            announcer.check_out_started()
+            announcer.checked_out(connection.id, 0.0)
         return connection
 
     async def check_out(self, deadline: Deadline = NEVER) -> Connection:
@@ -206,10 +209,17 @@ class Pool:
         Raises:
             InvalidOperation: it is not in use: it was given back before, or belongs to another pool.
         """
-        if self._announcer.is_heard:
+        announcer = self._announcer
+        if announcer.has_listeners or announcer.is_logged():
             self._slots.check_in_use(connection)
-            self._announcer.checked_in(connection.id)
-        self._take_back(connection)
+            announcer.checked_in(connection.id)
+        if self._keeps_all and connection.generation == self._generations.pool and connection.is_ready:
+            # The common case, on the way of every operation.
+            actions = self._slots.give_back(connection, 0.0)
+            if actions:
+                self._carry_out(actions)
+        else:
+            self._take_back(connection)
 
     # The pool as a whole
 
@@ -330,6 +340,7 @@ class Pool:
         if is_first:
             self._carry_out(self._slots.close(), PoolClosedError(because, host=self.key.address))
         self._closed_because = because
+        self._keeps_all = False
         if how is not None:
             for connection in self._connections:
                 how(connection)
@@ -366,7 +377,6 @@ class Pool:
         is_stale = self.is_stale(connection) if self._load_balanced else connection.generation != self._generations.pool
         what = disposition(connection, is_closed, is_stale, self._may_park)
         if what is Disposition.KEEP:
-            # The common case, on the way of every operation.
             limit = self._max_idle_time
             now = 0.0 if limit is None else self._now()
             actions = slots.give_back(connection, now)

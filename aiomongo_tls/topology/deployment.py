@@ -79,8 +79,6 @@ class Deployment:
         # What does not belong to it any more, until its last task has ended and its last socket is closed.
         self._leaving: list[Server | Pool] = []
         self._refusals: dict[ServerAddress, Exception] = {}
-        # The servers that an operation may go to, by its read preference; begun anew with each description.
-        self._choices: dict[ReadPreference | None, list[ServerDescription]] = {}
 
     def __repr__(self) -> str:
         return f"<Deployment {self.description}>"
@@ -131,7 +129,7 @@ class Deployment:
         if self.description is NO_TOPOLOGY:
             return
         old, self.description = self.description, NO_TOPOLOGY
-        self._choices.clear()
+        self._forget_ways()
         for address in list(self._servers):
             self._part(address, how)
         self._tell(partial(closing, self.id, old))
@@ -171,6 +169,10 @@ class Deployment:
     def renew_monitor(self, address: ServerAddress) -> None:
         """Have a server watched by a new connection, because another identity is presented to it. Plain."""
         self._servers[address].renew()
+
+    def _forget_ways(self) -> None:
+        for principal in self._principals:
+            principal.ways.clear()
 
     def _accesses(self, address: ServerAddress) -> list[Access]:
         return [access for principal in self._principals if (access := principal.accesses.get(address)) is not None]
@@ -213,7 +215,7 @@ class Deployment:
     def _become(self, description: TopologyDescription) -> None:
         """Replace what is known, and bring servers and pools into line with it."""
         self.description = description
-        self._choices.clear()
+        self._forget_ways()
         self._leaving = [leaving for leaving in self._leaving if not leaving.is_gone]
         for address in [address for address in self._servers if address not in description.servers]:
             # Operations that are under way on it go on.
@@ -324,16 +326,6 @@ class Deployment:
         Raises:
             ConfigurationError: a server is too old or too new, or maxStalenessSeconds is too small.
         """
-        if deprioritized or self.options.server_selector is not None:
-            return self._candidates(preference, deprioritized)
-        known = self._choices.get(preference)
-        if known is None:
-            known = self._choices[preference] = self._candidates(preference)
-        return known
-
-    def _candidates(
-        self, preference: ReadPreference | None, deprioritized: Collection[ServerAddress] = ()
-    ) -> list[ServerDescription]:
         suitable = suitable_servers(
             self.description,
             preference,
@@ -345,7 +337,7 @@ class Deployment:
 
     def is_passed_over(self, preference: ReadPreference | None) -> bool:
         """Whether there are servers that would do, but `server_selector` chooses none of them."""
-        if self.options.server_selector is None or self._candidates(preference):
+        if self.options.server_selector is None or self.choices(preference):
             return False
         heartbeat_frequency = self.options.monitoring.heartbeat_frequency
         return bool(suitable_servers(self.description, preference, heartbeat_frequency=heartbeat_frequency))

@@ -26,6 +26,7 @@ from aiomongo_tls.topology.expiry import ExpiryWarning
 if TYPE_CHECKING:
     from aiomongo_tls.address import ServerAddress
     from aiomongo_tls.core.options.client_options import ClientOptions
+    from aiomongo_tls.core.options.read_preference import ReadPreference
     from aiomongo_tls.core.sdam.server_description import ServerDescription
     from aiomongo_tls.net.computations import Computations
     from aiomongo_tls.net.connection import Connection
@@ -87,6 +88,7 @@ class Principal:
         identities: loads its identity.
         expiry: warns of its certificate.
         accesses: its way to each server; none before its first use.
+        ways: where an operation may go, by its read preference, as it was found since the servers were last described.
         holders: the clients that act as it.
         is_in_use: whether any client has used it, so that its pools are filled.
         is_closed: whether it opens connections for operations no more.
@@ -103,6 +105,7 @@ class Principal:
         self.holders: WeakSet[Holder] = WeakSet()
         self.is_in_use = False
         self.is_closed = False
+        self.ways: dict[ReadPreference | None, list[Access]] = {}
         self.beginning = Beginning(partial(begin, self), step, origin=options.origin, chance=means.chance)
         self._means = means
         self._client: Mapping[str, Any] | None = None
@@ -143,24 +146,17 @@ class Principal:
             access.pool.close()
         self.accesses[address] = access
 
-    def choose(self, servers: list[ServerDescription]) -> Access:
-        """The way to one of these servers: to the less busy of two by chance. Plain.
+    def ways_to(self, servers: list[ServerDescription]) -> list[Access]:
+        """The ways to these servers. Plain."""
+        return [self.accesses[server.address] for server in servers]
+
+    def choose(self, ways: list[Access]) -> Access:
+        """One of these ways: the less busy of two by chance. Plain.
 
         Args:
-            servers: at least one.
+            ways: at least one.
         """
-        if len(servers) == 1:
-            # On the way of every operation, so without a call.
-            return self.accesses[servers[0].address]
-        return self.accesses[choose(servers, self._operation_count, self._means.sample).address]
-
-    def without_faults(self, servers: list[ServerDescription]) -> list[ServerDescription]:
-        """Those of the servers that are not known to refuse this principal."""
-        accesses = self.accesses
-        return [server for server in servers if accesses[server.address].fault is None]
-
-    def _operation_count(self, address: ServerAddress) -> int:
-        return self.accesses[address].pool.operation_count
+        return choose(ways, _operation_count, self._means.sample)
 
     # Connections
 
@@ -242,3 +238,7 @@ class Principal:
         await self.beginning.wait_ended()
         for access in list(self.accesses.values()):
             await access.pool.wait_closed()
+
+
+def _operation_count(access: Access) -> int:
+    return access.pool.operation_count

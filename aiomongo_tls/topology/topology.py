@@ -27,6 +27,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from asyncio import _get_running_loop  # documented, and unlike the other one it raises nothing
 from collections.abc import Callable, Collection, Mapping
 from copy import copy
 from typing import TYPE_CHECKING, Any
@@ -68,6 +69,7 @@ if TYPE_CHECKING:
     from aiomongo_tls.core.pool.status import PoolStatus
     from aiomongo_tls.net.connection import Connection
     from aiomongo_tls.tls.status import TLSStatus
+    from aiomongo_tls.topology.access import Access
 
 PATIENCE = 2.0
 """Seconds of waiting after which a WARNING says what for."""
@@ -139,6 +141,8 @@ class Topology:
         self._options = options
         self.subject_changed: Callable[[], None] | None = None
         self._is_closed = False
+        # The loop on which it was used last; not None, which is what no running loop looks like.
+        self._loop: object = NotImplemented
         self._shared = shared
         shared.clients.add(self)
         self._hold()
@@ -253,12 +257,15 @@ class Topology:
             InvalidOperation: the client is closed, or belongs to another event loop.
             ConfigurationError: a server is too old or too new, or maxStalenessSeconds is too small.
         """
-        self._enter()
-        principal, deployment = self._principal, self._life.deployment
-        if deployment is None or not principal.is_in_use:
-            return None
-        servers = deployment.choices(preference, deprioritized)
-        return principal.choose(servers).pool.try_check_out() if servers else None
+        # On the way of every operation: `_enter()` is asked where its answer may be another one than before.
+        if self._is_closed or _get_running_loop() is not self._loop or self._life is not self._shared.life:
+            self._enter()
+        ways = None if deprioritized else self._principal.ways.get(preference)
+        if ways is None:
+            ways = self._look_for_ways(preference, deprioritized)
+        if len(ways) == 1:
+            return ways[0].pool.try_check_out()
+        return self._principal.choose(ways).pool.try_check_out() if ways else None
 
     async def check_out(
         self,
@@ -411,7 +418,20 @@ class Topology:
             shared.move_to(loop)
         if self._life is not shared.life:
             self._hold()
+        self._loop = loop
         return loop
+
+    def _look_for_ways(
+        self, preference: ReadPreference | None, deprioritized: Collection[ServerAddress]
+    ) -> list[Access]:
+        """Where an operation may go; none if nobody knows yet."""
+        principal, deployment = self._principal, self._life.deployment
+        if deployment is None or not principal.is_in_use:
+            return []
+        ways = principal.ways_to(deployment.choices(preference, deprioritized))
+        if not deprioritized and self._options.server_selector is None:
+            principal.ways[preference] = ways
+        return ways
 
     def _search(
         self,

@@ -42,7 +42,9 @@ def check_choice(case: dict[str, Any]) -> None:
     window = in_latency_window(suitable, LOCAL_THRESHOLD)
     chance = random.Random(0)
     iterations = case["iterations"]
-    chosen = Counter(choose(window, busy.__getitem__, chance.sample).address for _ in range(iterations))
+    chosen = Counter(
+        choose(window, lambda server: busy[server.address], chance.sample).address for _ in range(iterations)
+    )
     for address, expected in case["outcome"]["expected_frequencies"].items():
         tolerance = 0 if expected in (0, 1) else case["outcome"]["tolerance"]
         assert chosen[at(address)] / iterations == pytest.approx(expected, abs=tolerance)

@@ -152,13 +152,13 @@ class Slots(Generic[C, W]):
         Raises:
             InvalidOperation: it is not in use.
         """
-        self._end_use(connection)
-        if self._waiters:
-            self._idle.append((connection, now))
-            return self.plan(now)
-        # The common case, on the way of every operation; what else may be due is the keeper's to look for.
+        try:
+            self._in_use.remove(connection)
+        except KeyError:
+            self.check_in_use(connection)
         self._idle.append((connection, now))
-        return ()
+        # On the way of every operation; without a waiter, what else may be due is the keeper's to look for.
+        return self.plan(now) if self._waiters else ()
 
     def park(self, connection: C, now: float) -> list[Action[C, W]]:
         """A connection is not used any more, and the next one may have it once it is clean: `drained()`.

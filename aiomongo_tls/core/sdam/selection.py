@@ -7,7 +7,7 @@ told, so that their result holds until the description is replaced. `choose()` i
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from aiomongo_tls.core.sdam.eligibility import eligible
 
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from aiomongo_tls.core.options.read_preference import ReadPreference
     from aiomongo_tls.core.sdam.server_description import ServerDescription
     from aiomongo_tls.core.sdam.topology_description import TopologyDescription
+
+T = TypeVar("T")
 
 
 def suitable_servers(
@@ -68,18 +70,16 @@ def in_latency_window(servers: Sequence[ServerDescription], local_threshold: flo
 
 
 def choose(
-    servers: Sequence[ServerDescription],
-    operation_count: Callable[[ServerAddress], int],
-    sample: Callable[[Sequence[ServerDescription], int], Sequence[ServerDescription]],
-) -> ServerDescription:
+    servers: Sequence[T], operation_count: Callable[[T], int], sample: Callable[[Sequence[T], int], Sequence[T]]
+) -> T:
     """Choose the server for one operation: of two that are drawn, the one with less to do.
 
     Args:
-        servers: the servers in the latency window, at least one.
+        servers: the servers in the latency window, or what stands for them, at least one.
         operation_count: tells how many operations a server is busy with.
         sample: draws a number of different servers in random order, as `random.sample()` does.
     """
     if len(servers) == 1:
         return servers[0]
     first, second = sample(servers, 2)
-    return second if operation_count(second.address) < operation_count(first.address) else first
+    return second if operation_count(second) < operation_count(first) else first

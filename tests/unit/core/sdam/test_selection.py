@@ -187,7 +187,9 @@ class TestChoice:
     def test_less_to_do(self, first: int, second: int) -> None:
         """Of two that are drawn the one with less to do is taken; where both have the same, the first drawn."""
         busy = {PRIMARY.address: first, SECONDARY.address: second}
-        drawn = choose([PRIMARY, SECONDARY], busy.__getitem__, lambda servers, number: list(servers)[:number])
+        drawn = choose(
+            [PRIMARY, SECONDARY], lambda server: busy[server.address], lambda servers, number: list(servers)[:number]
+        )
         assert drawn is (SECONDARY if second < first else PRIMARY)
 
     def test_every_server_is_chosen(self) -> None:
