@@ -80,12 +80,13 @@ class Collection:
             document: has an `_id`, which stands first.
 
         Raises:
-            CommandError: its `_id` or another unique key is taken, or it is too large.
+            CommandError: its `_id` or another unique key is taken or no value for it, or it is too large.
         """
         identifier = document["_id"]
         if isinstance(identifier, list | Regex):
             kind = "array" if is_array(identifier) else "regex"
             raise CommandError(ErrorCode.InvalidIdField, f"The '_id' value cannot be of type {kind}")
+        _check_names(identifier)
         key = order_key(identifier)
         if key in self._records:
             raise duplicate_key(self.namespace, "_id_", {"_id": 1}, [identifier])
@@ -238,3 +239,23 @@ def _identifier(query: Mapping[str, Any]) -> Any:
         wanted = wanted["$eq"] if wanted.keys() == {"$eq"} else MISSING
         return MISSING if isinstance(wanted, Regex | list) else wanted
     return wanted
+
+
+_REFERENCE = ("$ref", "$id", "$db")
+
+
+def _check_names(identifier: Any) -> None:
+    """Elsewhere field names may begin with a dollar since MongoDB 5.0; in an `_id` only those of a reference may."""
+    if is_array(identifier):
+        for element in identifier:
+            _check_names(element)
+    elif is_document(identifier):
+        allowed = _REFERENCE if next(iter(identifier), None) == "$ref" else ()
+        for name, value in identifier.items():
+            if name.startswith("$") and name not in allowed:
+                raise CommandError(
+                    ErrorCode.DollarPrefixedFieldName,
+                    f"_id fields may not contain '$'-prefixed fields: The dollar ($) prefixed field '{name}' in "
+                    f"'{name}' is not valid for storage.",
+                )
+            _check_names(value)

@@ -152,6 +152,9 @@ def _changes(update: Document) -> Iterator[_Change]:
             if operator == "$rename":
                 if not isinstance(argument, str):
                     raise CommandError(ErrorCode.BadValue, f"The 'to' field for $rename must be a string: {name}")
+                if argument == name:
+                    text = f'The source and target field for $rename must differ: {name}: "{name}"'
+                    raise CommandError(ErrorCode.BadValue, text)
                 yield _Change(_parts(name), operator, field_updates.nothing, _parts(argument))
             else:
                 yield _Change(_parts(name), operator, field_updates.OPERATORS[operator](name, argument))

@@ -71,6 +71,15 @@ def test_what_cannot_be_an_id(identifier: Any) -> None:
     assert error(filled().insert, {"_id": identifier}).code == 53
 
 
+@pytest.mark.parametrize("identifier", [{"$a": 1}, {"$id": 1}, {"a": {"$b": 1}}, {"a": [{"$b": 1}]}], ids=repr)
+def test_dollars_in_an_id(identifier: Any) -> None:
+    """No field of it begins with one, at any depth, though other fields' may; references are the exception."""
+    found = error(filled().insert, {"_id": identifier})
+    assert found.code == 52
+    assert found.message.startswith("_id fields may not contain '$'-prefixed fields")
+    assert len(filled({"_id": {"$ref": "things", "$id": 1}}, {"_id": {"a$": 1}}, {"_id": 3, "a": {"$b": 1}})) == 3
+
+
 def test_a_document_has_a_largest_size() -> None:
     """16 MB are the limit, to the byte."""
     overhead = 4 + 1 + 4 + 4 + 1 + 2 + 4 + 1 + 1  # length, _id: int32, x: string, end
