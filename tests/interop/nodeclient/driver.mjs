@@ -122,9 +122,12 @@ const roots = {
 
   describe: (client) => description(client.topology.description),
 
-  async iterate(cursor) {
+  async iterate(cursor, most = Infinity) {
     const found = [];
-    for await (const document of cursor) found.push(document);
+    for await (const document of cursor) {
+      found.push(document);
+      if (found.length >= most) break;
+    }
     return found;
   },
 

@@ -128,12 +128,8 @@ def test_mechanisms(node: Node, aiomongo_server: MongoTestServer, user: User, me
     assert who(client) == [{"user": user.name, "db": user.database}]
     hellos = [c for c in aiomongo_server.commands if "speculativeAuthenticate" in c.document]
     begun = [
-        *(
-            c.document["speculativeAuthenticate"]
-            for c in aiomongo_server.commands
-            if "speculativeAuthenticate" in c.document
-        ),
-        *(c.document for c in aiomongo_server.commands_named("saslStart")),
+        *(command.document["speculativeAuthenticate"] for command in hellos),
+        *(command.document for command in aiomongo_server.commands_named("saslStart")),
     ]
     assert begun[-1]["mechanism"] == used
 

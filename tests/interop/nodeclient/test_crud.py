@@ -269,7 +269,7 @@ def test_indexes(users: Calls) -> None:
     assert [index["name"] for index in users.indexes().get()] == ["_id_", "email_1", "a_1_b_-1", "at_1"]
     assert users.indexExists(["email_1", "at_1"]).get() is True
     assert users.indexInformation().get()["a_1_b_-1"] == [["a", 1], ["b", -1]]
-    assert [index["name"] for index in users.listIndexes().toArray().get()][0] == "_id_"
+    assert users.listIndexes().toArray().get()[0]["name"] == "_id_"
     users.dropIndex("at_1").get()
     with pytest.raises(NodeError) as caught:
         users.dropIndex("at_1").get()
