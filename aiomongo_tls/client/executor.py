@@ -24,6 +24,7 @@ from __future__ import annotations
 import asyncio
 import os
 import warnings
+from asyncio import get_running_loop
 from contextvars import Context
 from random import random
 from typing import TYPE_CHECKING, Any
@@ -228,7 +229,7 @@ class Executor:
             raise InvalidOperation("the client is closed")
         if self._reaper.notes:
             self._reaper.work()
-        topology, loop = self._topology, running_loop()
+        topology = self._topology
         attempts = NO_ATTEMPTS
         answered: Connection | None = None
         try:
@@ -245,10 +246,13 @@ class Executor:
                             connection = await topology.check_out(
                                 deadline, command.read_preference, attempts.deprioritized
                             )
+                    now = get_running_loop().time()
                     body, sequences = complete(
-                        command, session, connection.description, attempts, self._retry_writes, topology, loop.time()
+                        command, session, connection.description, attempts, self._retry_writes, topology, now
                     )
-                    reply = await self._exchange(connection, command, body, sequences, session, deadline)
+                    if not command.acknowledged:
+                        return await self._send(connection, body, sequences, deadline), connection
+                    reply = await self._exchange(connection, command, body, sequences, session, deadline, now)
                     if reply.get("ok") == 1 and "writeConcernError" not in reply:
                         if pins and connection.service_id is not None:
                             self._pin(connection, reply)
@@ -262,7 +266,8 @@ class Executor:
                 finally:
                     if connection is not None and connection.pinned is None:
                         topology.check_in(connection)
-                what = decide(attempts, failure, self._policy, deadline=deadline, now=loop.time(), chance=self._chance)
+                now = get_running_loop().time()
+                what = decide(attempts, failure, self._policy, deadline=deadline, now=now, chance=self._chance)
                 if isinstance(what, GiveUp):
                     told = what.failure
                     if told.reply is not None and answered is not None:
@@ -297,19 +302,19 @@ class Executor:
         sequences: Sequence[DocumentSequence],
         session: ImplicitSession,
         deadline: Deadline,
+        now: float,
     ) -> Mapping[str, Any]:
-        if not command.acknowledged:
-            connection.send(body, sequences)
-            await _drain(connection, deadline)
-            return UNACKNOWLEDGED
         if self._socket_timeout is not None and not deadline.is_finite:
-            now = asyncio.get_running_loop().time()
             deadline = Deadline.after(self._socket_timeout, self._socket_timeout_option, now=now)
         is_known_again = False
         while True:
+            answer: asyncio.Future[bytes] | None = None
             try:
-                data = await connection.request(body, sequences, deadline=deadline)
+                answer = connection.begin_request(body, sequences, deadline, now)
+                data = await answer
             except BaseException:
+                if answer is not None:
+                    connection.broken_off(answer)
                 broken_off(connection, command, session, self._reaper)
                 raise
             try:
@@ -322,7 +327,14 @@ class Executor:
             if not await connection.reauthenticate(deadline):
                 return reply
             # The server has done nothing yet, so that the same bytes may go again, whatever they are; but only once.
-            is_known_again = True
+            is_known_again, now = True, get_running_loop().time()
+
+    async def _send(
+        self, connection: Connection, body: bytes, sequences: Sequence[DocumentSequence], deadline: Deadline
+    ) -> Mapping[str, Any]:
+        connection.send(body, sequences)
+        await _drain(connection, deadline)
+        return UNACKNOWLEDGED
 
     # What has failed
 
