@@ -16,6 +16,7 @@ from pathlib import Path
 import corpus
 import telling
 from contestants import OURS, THEIRS, Client, open_client
+from replies import FIRST_BATCH
 from rounds import Work, compare
 from server import Files, Server, temporary_folder
 from spread import Spread
@@ -71,7 +72,7 @@ async def measure(settings: Settings) -> None:
                     },
                 )
                 for what, sizes, made in (
-                    ("batch", BATCH, lambda size: find_many(corpus.MANY // size, size)),
+                    ("batch", BATCH, lambda size: find_many(corpus.MANY // size + (size > FIRST_BATCH), size)),
                     ("insert", INSERT, lambda size: insert_many(corpus.small, size)),
                 ):
                     await line(

@@ -60,6 +60,7 @@ async def measure(settings: Settings) -> None:
                     for row in rows(slices):
                         telling.row(
                             section="operations",
+                            server="lean server",
                             loop=settings.loop,
                             tls=settings.tls,
                             task=task.name,

@@ -1,11 +1,12 @@
 """Client CPU per operation beside PyMongo Async and bare asyncio, and what connections, imports and growth cost.
 
-    nox -s bench                                       # everything, about a quarter of an hour
-    python tests/benchmarks/run.py --quick             # the main tasks, about a minute
+    nox -s bench                                       # everything, in less than a quarter of an hour
+    nox -s bench -- --quick                            # a little of everything, in a minute
     python tests/benchmarks/run.py --quick --only find_one
 
 The figures are ratios within one run: the contestants take turns in many short rounds in one process, the server is
-another, lean one; the median of the rounds counts. CPU time of the client first, wall time second.
+another, lean one; the median of the rounds counts. CPU time of the client first, wall time second. A full run writes
+the table, the picture and the figures into `results/`.
 """
 
 from __future__ import annotations
@@ -14,17 +15,19 @@ import argparse
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import machine
 import report
-from contestants import EVERYBODY
+from contestants import EVERYBODY, OURS, THEIRS
 from tasks import TASKS
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results"
 QUICK = ["find_one", "insert_one", "update_one", "find_many", "insert_many"]
+SECTIONS = ("operations", "storm", "connects", "memory", "startup", "growth", "ferretdb")
 
 Row = dict[str, Any]
 
@@ -32,26 +35,34 @@ Row = dict[str, Any]
 class Progress:
     """A bar on the terminal, where there is one and tqdm is installed."""
 
-    def __init__(self) -> None:
+    def __init__(self, sections: int) -> None:
         self.bar: Any = None
         if sys.stderr.isatty():
             try:
                 import tqdm
             except ImportError:
                 return
-            self.bar = tqdm.tqdm(total=0, unit="round", dynamic_ncols=True)
+            self.bar = tqdm.tqdm(total=sections, unit="part", dynamic_ncols=True)
+            self.sections, self.done, self.steps, self.step_count = sections, 0, 0, 0
 
     def expect(self, steps: int) -> None:
-        """There will be so many more steps."""
-        if self.bar is not None:
-            self.bar.total += steps
-            self.bar.refresh()
+        """This part has so many steps."""
+        self.steps, self.step_count = steps, 0
 
     def step(self, title: str) -> None:
-        """One is done."""
+        """One of them is done."""
         if self.bar is not None:
+            self.step_count += 1
             self.bar.set_description_str(title, refresh=False)
-            self.bar.update()
+            self.bar.n = round(self.done + self.step_count / max(self.steps, 1), 2)
+            self.bar.refresh()
+
+    def part_done(self) -> None:
+        """A part is done."""
+        if self.bar is not None:
+            self.done += 1
+            self.bar.n = self.done
+            self.bar.refresh()
 
     def close(self) -> None:
         """Leave the terminal."""
@@ -71,40 +82,91 @@ def run(section: str, settings: Row, progress: Progress) -> list[Row]:
                 progress.expect(told["steps"])
             elif "step" in told:
                 progress.step(told["step"])
+            elif "note" in told:
+                print(told["note"], file=sys.stderr)
             else:
                 rows.append(told["row"])
     if worker.returncode:
         raise SystemExit(f"{section} has failed with {settings}")
+    progress.part_done()
     return rows
+
+
+def plan(given: argparse.Namespace) -> Iterator[tuple[str, Row]]:
+    """Sections and settings of all workers."""
+    quick = given.quick
+    sections = given.section or (["operations"] if given.only else SECTIONS[: 5 if quick else None])
+    loops = given.loop or (["asyncio"] if quick else ["asyncio", "uvloop"])
+    rounds = {} if given.rounds is None else {"rounds": given.rounds}
+    for section in sections:
+        if section == "operations":
+            for loop in loops:
+                for stream in given.stream or (["tls"] if quick else ["tls", "plain"]):
+                    yield (
+                        section,
+                        {
+                            "loop": loop,
+                            "tls": stream == "tls",
+                            "tasks": given.only or (QUICK if quick else list(TASKS)),
+                            "concurrency": given.concurrency or ([10] if quick else [1, 10, 100]),
+                            "contestants": given.contestant,
+                            **({"rounds": 9} if quick else {}),
+                            **rounds,
+                        },
+                    )
+        elif section == "memory":
+            for name in (OURS, THEIRS):
+                yield section, {"contestant": name, **({"count": 60, "reconnects": 300} if quick else {})}
+        elif section == "connects":
+            for version in ("TLSv1_2", "TLSv1_3")[quick:]:
+                yield section, {"version": version, **({"rounds": 5} if quick else {}), **rounds}
+        elif section == "storm":
+            for loop in loops:
+                yield section, {"loop": loop, **({"rounds": 3} if quick else {}), **rounds}
+        else:
+            yield (
+                section,
+                {**({"rounds": 3, "slice_time": 0.01} if quick and section == "growth" else {}), **rounds}
+                | ({"rounds": 3} if quick and section != "growth" else {}),
+            )
 
 
 def main() -> None:
     """Measure, print and write what was asked for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="stock loop, TLS, 10 tasks, few rounds; writes nothing")
+    parser.add_argument("--quick", action="store_true", help="stock loop, TLS, 10 tasks, few rounds")
+    parser.add_argument("--section", nargs="+", choices=SECTIONS, help="all, if none is named")
     parser.add_argument("--only", nargs="+", choices=TASKS, metavar="TASK", help=f"of {', '.join(TASKS)}")
     parser.add_argument("--loop", nargs="+", choices=("asyncio", "uvloop"), help="both in a full run")
     parser.add_argument("--stream", nargs="+", choices=("tls", "plain"), help="both in a full run")
     parser.add_argument("--contestant", nargs="+", choices=EVERYBODY, default=EVERYBODY)
     parser.add_argument("--concurrency", nargs="+", type=int, help="tasks at a time; 1, 10 and 100 in a full run")
-    parser.add_argument("--rounds", type=int, help="15; 9 with --quick")
-    parser.add_argument("--output", type=Path, help=f"folder for the results of a full run; {RESULTS}")
+    parser.add_argument("--rounds", type=int, help="how often the contestants take turns")
+    parser.add_argument("--output", type=Path, help="folder for the results; of a full run tests/benchmarks/results")
     given = parser.parse_args()
-    about, progress = machine.described(), Progress()
-    rows: list[Row] = []
-    for loop in given.loop or (["asyncio"] if given.quick else ["asyncio", "uvloop"]):
-        for stream in given.stream or (["tls"] if given.quick else ["tls", "plain"]):
-            settings = {
-                "loop": loop,
-                "tls": stream == "tls",
-                "tasks": given.only or (QUICK if given.quick else list(TASKS)),
-                "concurrency": given.concurrency or ([10] if given.quick else [1, 10, 100]),
-                "contestants": given.contestant,
-                "rounds": given.rounds or (9 if given.quick else 15),
-            }
-            rows += run("operations", settings, progress)
+    workers = list(plan(given))
+    about, progress = machine.described(), Progress(len(workers))
+    about["command"] = " ".join(["python tests/benchmarks/run.py", *sys.argv[1:]])
+    rows = [row for section, settings in workers for row in run(section, settings, progress)]
     progress.close()
     print(report.as_text(about, rows))
+    is_full = not (given.quick or given.section or given.only)
+    if given.output or is_full:
+        write(given.output or RESULTS, about, rows)
+
+
+def write(folder: Path, about: Row, rows: list[Row]) -> None:
+    """Leave the results in a folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "latest.json").write_text(json.dumps({**about, "rows": rows}, indent=1) + "\n", encoding="utf-8")
+    (folder / "table.md").write_text(report.as_markdown(about, rows), encoding="utf-8")
+    try:
+        import plot
+
+        plot.draw(about, rows, folder / "figures.png")
+    except ImportError as exc:
+        print(f"no picture: {exc} (it is in the dependency group `bench`)", file=sys.stderr)
+    print(f"written to {folder}")
 
 
 if __name__ == "__main__":
