@@ -5,7 +5,7 @@ A certificate, and a credential, are replaced as a whole: what belongs to the on
 | given                                              | takes the place of                                          |
 |----------------------------------------------------|-------------------------------------------------------------|
 | an option of the certificate (file, `tls_identity`)| all of them; the username of MONGODB-X509                   |
-| `ssl_context`                                      | all TLS options but `tlsRevocation` and `tlsServerNames`    |
+| `ssl_context`                                      | all options that have no effect beside it                   |
 | `username`, `password` or `authMechanism`          | the whole credential                                        |
 | the `ca` of a TLSIdentity                          | `tlsCAFile`                                                 |
 | any other option                                   | the same option                                             |
@@ -18,9 +18,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from aiomongo_tls.core.options.tls_identity import TLSIdentity
 from aiomongo_tls.core.uri.keywords import IdentityOptions, read_keywords
-from aiomongo_tls.core.uri.refusals import BESIDE_CONTEXT
+from aiomongo_tls.core.uri.refusals import NOT_BESIDE_CONTEXT
 from aiomongo_tls.core.uri.registry import find
-from aiomongo_tls.core.uri.security_rows import TLS
 from aiomongo_tls.core.uri.settings import Settings
 from aiomongo_tls.errors import ConfigurationError
 
@@ -68,7 +67,7 @@ def with_identity(
             dropped.add("username")
             parts = replace(parts, username=None)
     if "ssl_context" in given:
-        dropped |= {option.name for option in TLS} - set(BESIDE_CONTEXT) - {"tls"}
+        dropped.update(NOT_BESIDE_CONTEXT)
     if given & _NEW_CREDENTIAL:
         dropped |= _CREDENTIAL
         parts = replace(parts, username=None, password=None)

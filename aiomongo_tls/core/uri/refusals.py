@@ -39,8 +39,9 @@ _NEED_TLS: Final = (
     "tlsServerNames",
 )
 # A ready context cannot do these, so they go beside it.
-BESIDE_CONTEXT: Final = ("ssl_context", "tlsRevocation", "tlsServerNames")
-"""Options that go with a ready context."""
+_BESIDE_CONTEXT: Final = ("ssl_context", "tlsRevocation", "tlsServerNames")
+NOT_BESIDE_CONTEXT: Final = tuple(name for name in (*IMPLY_TLS, *_NEED_TLS) if name not in _BESIDE_CONTEXT)
+"""Options that have no effect beside a ready context, which has its own of them."""
 _HARMLESS: Final = (False, "off")
 _ADVICE: Final = {
     "connect": "write `await AsyncClient.connect(...)` to connect at once",
@@ -174,8 +175,8 @@ def _refuse_unproven(settings: Settings, *, tls: bool) -> None:
 
 
 def _refuse_beside_context(settings: Settings) -> None:
-    for name in (*IMPLY_TLS, *_NEED_TLS):
-        if name not in BESIDE_CONTEXT and name in settings:
+    for name in NOT_BESIDE_CONTEXT:
+        if name in settings:
             raise ConfigurationError(f"{name} has no effect beside ssl_context; set it up in the context, or leave one")
     if "tlsServerNames" in settings and not getattr(settings.value("ssl_context"), "check_hostname", True):
         raise ConfigurationError(

@@ -49,10 +49,11 @@ def resolve(
     keywords = read_keywords(options, notices)
     parts = _read_hosts(host, keywords.value("port", DEFAULT_PORT), notices)
     settings = _merge(parts.settings, keywords).settled()
+    # What there is to say of the options before was said when the client before was made.
+    new = notices
     for identity in identities:
-        # Of all before, the log was told already.
-        notices = Notices()
-        parts, settings = with_identity(parts, settings, identity, notices)
+        new = Notices()
+        parts, settings = with_identity(parts, settings, identity, new)
     check_conflicts(Facts(settings.values(), len(parts.hosts), parts.is_srv))
     credential = build_credential(
         mechanism=settings.value("authMechanism"),
@@ -68,7 +69,7 @@ def resolve(
     tls = is_tls(settings, is_srv=parts.is_srv)
     refuse_downgrades(settings, credential, tls=tls)
     resolved = build(parts, settings, credential, tls=tls)
-    notices.emit()
+    new.emit()
     return resolved
 
 
