@@ -37,9 +37,10 @@ from aiomongo_tls.core.auth.facts import ConnectionFacts
 from aiomongo_tls.core.auth.opening import opening, reauthentication
 from aiomongo_tls.core.events.publisher import NOBODY, EventPublisher
 from aiomongo_tls.deadline import Deadline
-from aiomongo_tls.errors import MongoError, Phase, ProtocolError, TLSError, TLSProtocolError
+from aiomongo_tls.errors import AutoReconnect, MongoError, Phase, ProtocolError, TLSError, TLSProtocolError
 from aiomongo_tls.net.computations import Computations
 from aiomongo_tls.net.connection import Connection
+from aiomongo_tls.net.faults import turned_away
 from aiomongo_tls.net.handshake import ReportedProgress
 from aiomongo_tls.net.identity import Identity
 from aiomongo_tls.net.transport import default_server_name, open_connection
@@ -124,6 +125,10 @@ class Establisher:
                     if self._was_turned_away(connection, exc) and await self._answers_without_tls():
                         raise plain_server(self.address) from exc.__cause__
                     raise
+                except AutoReconnect as exc:
+                    if self._may_want_tls(connection):
+                        raise turned_away(exc.__cause__, self.address) from exc.__cause__
+                    raise
         except BaseException as exc:
             connection.abort()
             error: BaseException = exc
@@ -153,6 +158,11 @@ class Establisher:
         """Whether the server hung up in answer to the first message of the TLS handshake."""
         progress = connection.progress
         return error.reason == "tls-closed" and progress.phase is Phase.TLS and progress.received == 0
+
+    def _may_want_tls(self, connection: Connection) -> bool:
+        """Whether the server hung up in answer to a hello without TLS. Of an alert in answer the error tells anyway."""
+        progress = connection.progress
+        return self.identity.setup is None and progress.phase is Phase.HELLO and progress.received == 0
 
     async def _answers_without_tls(self) -> bool:
         probe = replace(self, identity=Identity(), credential=None, client=None, load_balanced=False)

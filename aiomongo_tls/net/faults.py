@@ -41,7 +41,7 @@ def not_reached(exc: OSError, address: ServerAddress) -> ConnectionFailure:
     return ConnectionFailure(f"{message}: {advice}" if advice else message, host=address, phase=Phase.TCP)
 
 
-def lost(exc: BaseException, address: ServerAddress, phase: Phase) -> AutoReconnect:
+def lost(exc: BaseException | None, address: ServerAddress, phase: Phase, advice: str = "") -> AutoReconnect:
     """The error for a connection that the server or the network has ended."""
     if isinstance(exc, EOFError):
         what = "the server closed the connection"
@@ -51,4 +51,10 @@ def lost(exc: BaseException, address: ServerAddress, phase: Phase) -> AutoReconn
         what = "the connection is dead, its peer does not answer any more"
     else:
         what = f"the connection broke ({exc})"
-    return AutoReconnect(f"{what} while {phase.doing}", host=address, phase=phase)
+    message = f"{what} while {phase.doing}"
+    return AutoReconnect(f"{message}: {advice}" if advice else message, host=address, phase=phase)
+
+
+def turned_away(exc: BaseException | None, address: ServerAddress) -> AutoReconnect:
+    """The error for a server that answers the first command, sent without TLS, by hanging up."""
+    return lost(exc, address, Phase.HELLO, "a server that speaks TLS only does that; if this one does, add tls=true")

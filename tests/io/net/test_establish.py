@@ -300,6 +300,20 @@ async def test_a_server_that_hangs_up_is_told(contexts: Contexts, tls: bool) -> 
     assert caught.value.__cause__ is not None
 
 
+async def test_a_server_that_wants_tls() -> None:
+    """Hanging up on a hello without TLS is what servers do that speak nothing else: the error says so."""
+
+    async def turn_away(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(65536)
+        writer.close()
+
+    async with raw_peer(turn_away) as address:
+        with pytest.raises(AutoReconnect, match="if this one does, add tls=true") as caught:
+            await establish(address, connect_timeout=None)
+    assert (caught.value.host, caught.value.phase) == (address, Phase.HELLO)
+    assert isinstance(caught.value.__cause__, EOFError)
+
+
 async def test_a_refused_connection_names_address_and_advice(unused_tcp_port: int) -> None:
     """Nobody listens: which address, and what to look at."""
     with pytest.raises(ConnectionFailure, match=f"127.0.0.1:{unused_tcp_port}.*nothing listens there") as caught:
