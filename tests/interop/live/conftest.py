@@ -10,15 +10,17 @@ nothing would be one.
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import os
 import uuid
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pymongo
 import pytest
+import uvloop
 from live_capabilities import Capabilities
 from live_server import NOT_RUN, LiveServer, ToolchainMissing, Unsupported, is_chosen, start
 
@@ -30,6 +32,9 @@ MINIMUM_VARIABLE = "AIOMONGO_TLS_TEST_MINIMUM"
 HERE = Path(__file__).parent
 
 collect_ignore_glob = [] if is_chosen() else ["test_*.py"]
+
+# What touches connections and TLS is run on both event loops.
+ON_BOTH_LOOPS = {"test_tls", "test_resumption", "test_rotation", "test_restart", "test_concurrency"}
 
 _SERVER = pytest.StashKey[str]()
 _numbers = itertools.count(1)
@@ -44,6 +49,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.is_relative_to(HERE):
             item.add_marker("live")
+
+
+def pytest_asyncio_loop_factories(config: object, item: pytest.Item) -> Mapping[str, Callable[[], Any]]:
+    loops: dict[str, Callable[[], Any]] = {"asyncio": asyncio.new_event_loop}
+    return loops | {"uvloop": uvloop.new_event_loop} if item.path.stem in ON_BOTH_LOOPS else loops
 
 
 @pytest.fixture(scope="session")
