@@ -108,14 +108,20 @@ class Batches:
         """
         room = limits.max_message_size_bytes - _AROUND_BODY - body_size - _AROUND_SEQUENCE - len(self._identifier)
         largest = limits.max_bson_object_size + self._allowance
+        if len(self._documents) == 1 and not self.sent:
+            # insert_one and its like: there is nothing to cut.
+            data = bson.encode(self._documents[0], codec_options=self._codec_options)
+            if len(data) > largest or len(data) > room:
+                raise self._too_large(0, len(data), largest)
+            self.sent = 1
+            self.taken = DocumentSequence(self._identifier, (data,))
+            return self.taken
         end = min(len(self._documents), self.sent + limits.max_write_batch_size)
         taken: list[bytes] = []
         for position in range(self.sent, end):
             data = self._encoded(position)
             if len(data) > largest or (len(data) > room and not taken):
-                raise DocumentTooLarge(
-                    f"{self._identifier}[{position}] has {len(data)} bytes; this server takes {largest} in one document"
-                )
+                raise self._too_large(position, len(data), largest)
             if len(data) > room:
                 self._kept = data
                 break
@@ -124,6 +130,11 @@ class Batches:
         self.sent += len(taken)
         self.taken = DocumentSequence(self._identifier, taken)
         return self.taken
+
+    def _too_large(self, position: int, size: int, largest: int) -> DocumentTooLarge:
+        return DocumentTooLarge(
+            f"{self._identifier}[{position}] has {size} bytes; this server takes {largest} in one document"
+        )
 
     def _encoded(self, position: int) -> bytes:
         if self._kept is not None:

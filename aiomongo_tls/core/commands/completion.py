@@ -30,6 +30,11 @@ if TYPE_CHECKING:
     from aiomongo_tls.core.wire.op_msg import DocumentSequence
 
 
+# Looked at for every command; a look-up in an Enum class is slow on Python 3.11.
+_STANDALONE = ServerType.STANDALONE
+_WRITE = Retryability.WRITE
+
+
 class Topology(Protocol):
     """Knows what the deployment is."""
 
@@ -80,7 +85,7 @@ def complete(
     elif session.taken is not None and document.get("lsid") is session.taken.id:
         # It was put there for another server; this one has no sessions.
         del document["lsid"]
-    if command.read_preference is not None and server_type is not ServerType.STANDALONE:
+    if command.read_preference is not None and server_type is not _STANDALONE:
         is_single = topology.description.topology_type is TopologyType.SINGLE
         preference = read_preference_field(command.read_preference, server_type, is_single=is_single)
         if preference is not None:
@@ -91,8 +96,8 @@ def complete(
         document.pop("$readPreference", None)
     document["$db"] = command.database
     batches = command.batches
-    if command.retryability is Retryability.WRITE and retry_writes:
-        if not has_session or server_type is ServerType.STANDALONE:
+    if command.retryability is _WRITE and retry_writes:
+        if not has_session or server_type is _STANDALONE:
             if "txnNumber" in document:
                 _leave_number_out(document, attempts)
         elif not attempts.was_sent or ("txnNumber" not in document and (batches is None or batches.is_retryable)):
