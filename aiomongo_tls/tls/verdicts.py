@@ -211,7 +211,8 @@ NO_SHARED_CIPHER = Verdict(
     TLSProtocolError,
     "no-shared-cipher",
     "client and server have no cipher suite, group or signature algorithm in common",
-    "compare OpenSSL's configuration here (openssl.cnf, security level) with the server's (tlsCipherConfig)",
+    "compare OpenSSL's configuration here (openssl.cnf, security level) with the server's (tlsCipherConfig); "
+    "servers in Java answer the same where TLS versions differ",
 )
 _PROTOCOL_VERSION = Verdict(
     TLSProtocolError,

@@ -41,6 +41,7 @@ MISSING = 77
 _CENTRAL = "https://repo1.maven.org/maven2"
 _DOWNLOAD_SECONDS = 60.0
 _MAVEN_SECONDS = 300.0
+_PAUSE = 0.02
 
 
 class BuildFailed(Exception):
@@ -266,6 +267,18 @@ class JavaServer:
             except OperationFailure as refusal:
                 raise Unsupported(f"{self.name}: {(refusal.details or {}).get('errmsg')}") from refusal
         raise AssertionError(f"{self.name} knows {command} after all")
+
+    def says(self, words: str, seconds: float = 10) -> None:
+        """Wait until words are in its log.
+
+        Raises:
+            TimeoutError: they are not.
+        """
+        end = time.monotonic() + seconds
+        while words not in self.log.read_text(errors="replace"):
+            if time.monotonic() > end:
+                raise TimeoutError(f"the log of {self.name} does not say {words!r}")
+            time.sleep(_PAUSE)
 
     def kill(self) -> None:
         """By SIGKILL."""

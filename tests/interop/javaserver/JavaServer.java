@@ -1,6 +1,7 @@
 import de.bwaldvogel.mongo.MongoBackend;
 import de.bwaldvogel.mongo.MongoServer;
 import de.bwaldvogel.mongo.MongoVersion;
+import de.bwaldvogel.mongo.ServerVersion;
 import de.bwaldvogel.mongo.backend.h2.H2Backend;
 import de.bwaldvogel.mongo.backend.memory.MemoryBackend;
 import de.bwaldvogel.mongo.bson.Document;
@@ -23,8 +24,8 @@ import org.h2.mvstore.MVStore;
  * mongo-java-server with a certificate in PEM, on two ports of 127.0.0.1: one with TLS, one without, the same data.
  *
  * <p>Arguments: the PEM file (elliptic curve key in PKCS#8, and chain), the two ports, and the file of its data; without
- * that the data is in memory. With -DownVersion=true it is of the newest version that it has of itself. It ends with the
- * program that started it.
+ * that the data is in memory. -DserverVersion=MONGO_4_0 makes it one of the versions that the library has of itself. It
+ * ends with the program that started it.
  */
 public final class JavaServer {
 
@@ -63,9 +64,8 @@ public final class JavaServer {
     public static void main(String[] arguments) throws Exception {
         String pem = Files.readString(Path.of(arguments[0]));
         MongoBackend backend = arguments.length > 3 ? new DurableBackend(arguments[3]) : new MemoryBackend();
-        if (!Boolean.getBoolean("ownVersion")) {
-            backend.version(VERSION);
-        }
+        String name = System.getProperty("serverVersion");
+        backend.version(name == null ? VERSION : ServerVersion.valueOf(name));
 
         MongoServer encrypted = new MongoServer(backend);
         encrypted.enableSsl(privateKey(pem), null, chain(pem));

@@ -443,6 +443,8 @@ def ssl_error(reason: str) -> ssl.SSLError:
         ("UNSUPPORTED_PROTOCOL", TLSProtocolError, "protocol-version", "TLS 1.2 or newer"),
         ("WRONG_VERSION_NUMBER", TLSProtocolError, "protocol-version", "TLS 1.2 or newer"),
         ("TLSV1_ALERT_INSUFFICIENT_SECURITY", TLSProtocolError, "no-shared-cipher", "cipher"),
+        # What Java says to a client whose newest version is too old for it.
+        ("SSLV3_ALERT_HANDSHAKE_FAILURE", TLSProtocolError, "no-shared-cipher", "where TLS versions differ"),
         ("SSLV3_ALERT_CERTIFICATE_REVOKED", ClientCertificateRejected, "client-certificate-rejected", "revoked"),
         ("SSLV3_ALERT_CERTIFICATE_UNKNOWN", ClientCertificateRejected, "client-certificate-rejected", "unknown"),
         ("TLSV1_ALERT_ACCESS_DENIED", ClientCertificateRejected, "client-certificate-rejected", "access_denied"),
