@@ -192,7 +192,15 @@ def client_context(files: Files | None) -> ssl.SSLContext | None:
     return context
 
 
-async def open_client(stack: AsyncExitStack, name: str, server: Server, **options: object) -> Client:
+class Addressed(Protocol):
+    """A server that can be connected to."""
+
+    def uri(self, **options: object) -> str:
+        """How."""
+        ...
+
+
+async def open_client(stack: AsyncExitStack, name: str, server: Addressed, **options: object) -> Client:
     """One of the two drivers, until the stack is closed."""
     client: Any = AsyncClient(server.uri(**options)) if name == OURS else AsyncMongoClient(server.uri(**options))
     await stack.enter_async_context(client)

@@ -13,7 +13,7 @@ from contestants import EVERYBODY, OURS, open_all
 from rounds import SLICE, Slice, Work, compare
 from server import Files, Server, temporary_folder
 from spread import Spread
-from tasks import TASKS
+from tasks import TASKS, Task
 
 MICROSECONDS = 1e6
 
@@ -57,17 +57,15 @@ async def measure(settings: Settings) -> None:
                         server_cpu=server.cpu,
                         advance=lambda title=title: telling.step(title),
                     )
-                    for row in rows(slices):
-                        telling.row(
-                            section="operations",
-                            server="lean server",
-                            loop=settings.loop,
-                            tls=settings.tls,
-                            task=task.name,
-                            concurrency=concurrency,
-                            documents=task.documents,
-                            **row,
-                        )
+                    tell(slices, task, concurrency, server="lean server", loop=settings.loop, tls=settings.tls)
+
+
+def tell(slices: dict[str, list[Slice]], task: Task, concurrency: int, **what: Any) -> None:
+    """A row for each contestant."""
+    for row in rows(slices):
+        telling.row(
+            section="operations", **what, task=task.name, concurrency=concurrency, documents=task.documents, **row
+        )
 
 
 def rows(slices: dict[str, list[Slice]]) -> Iterable[dict[str, Any]]:

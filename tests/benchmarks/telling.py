@@ -1,6 +1,7 @@
 """What a worker tells the harness: lines of JSON on its standard output, for the bar is not drawn where is measured.
 
-`{"steps": n}` first, `{"step": "..."}` for each of them, `{"row": {...}}` for each result.
+`{"steps": n}` first, `{"step": "..."}` for each of them, `{"row": {...}}` for each result,
+`{"note": "..."}` for what a reader should know.
 """
 
 from __future__ import annotations
@@ -28,3 +29,8 @@ def step(title: str) -> None:
 def row(**values: Any) -> None:
     """A result."""
     _tell(row=values)
+
+
+def note(text: str) -> None:
+    """Something to be printed."""
+    _tell(note=text)
