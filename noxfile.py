@@ -87,3 +87,18 @@ def nodeclient(session: nox.Session) -> None:
     if not session.posargs:
         env["AIOMONGO_TLS_TEST_AT_LEAST"] = "60"
     session.run("python", "-X", "dev", "-m", "pytest", "tests/interop/nodeclient", *session.posargs, env=env)
+
+
+@nox.session
+def javaserver(session: nox.Session) -> None:
+    """The live suite against mongo-java-server (Netty, and Java's TLS), and what only that server can show."""
+    install(session, "test")
+    told = session.run("python", "tests/support/live_javaserver.py", silent=True, success_codes=[0, 77])
+    *_, last = str(told).strip().splitlines()
+    if last.startswith("NOT RUN"):
+        session.skip(last)
+    env = {"AIOMONGO_TLS_TEST_SERVER": "javaserver"}
+    if not session.posargs:
+        env["AIOMONGO_TLS_TEST_MINIMUM"] = "60"
+    folders = ["tests/interop/live", "tests/interop/javaserver"]
+    session.run("python", "-X", "dev", "-m", "pytest", *folders, *session.posargs, env=env)
