@@ -34,6 +34,15 @@ class SharedTask(Generic[T]):
         """Whether it is running and has not been given up: whoever comes now can wait for it."""
         return not self._task.done() and not self._task.cancelling()
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether it has come to its end, however."""
+        return self._task.done()
+
+    def cancel(self) -> None:
+        """End it, whoever waits for it. Plain and idempotent."""
+        self._task.cancel()
+
     async def result(self) -> T:
         """Wait for the result. An error of ours is raised as a copy, so that each waiter has its own."""
         await self.ended()

@@ -62,4 +62,5 @@ class Access:
     def adopt(self, identity: Identity) -> None:
         """Present another identity from now on; what is under way goes on."""
         self.identity = identity
+        self.fault = None
         self.pool.renew(self.key)

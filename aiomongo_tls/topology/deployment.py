@@ -163,12 +163,15 @@ class Deployment:
         principal.close(how)
         if principal is not self._watcher and principal in self._principals:
             self._principals.remove(principal)
+            self._forget_what_has_left()
             self._leaving.extend(access.pool for access in principal.accesses.values())
         self.wake()
 
     def renew_monitor(self, address: ServerAddress) -> None:
         """Have a server watched by a new connection, because another identity is presented to it. Plain."""
-        self._servers[address].renew()
+        if address in self._servers:
+            # It may have left the deployment while the identity was tried there.
+            self._servers[address].renew()
 
     def _forget_ways(self) -> None:
         for principal in self._principals:
@@ -216,7 +219,7 @@ class Deployment:
         """Replace what is known, and bring servers and pools into line with it."""
         self.description = description
         self._forget_ways()
-        self._leaving = [leaving for leaving in self._leaving if not leaving.is_gone]
+        self._forget_what_has_left()
         for address in [address for address in self._servers if address not in description.servers]:
             # Operations that are under way on it go on.
             self._part(address, Pool.retire)
@@ -236,6 +239,9 @@ class Deployment:
             pool = principal.accesses.pop(address).pool
             self._leaving.append(pool)
             how(pool)
+
+    def _forget_what_has_left(self) -> None:
+        self._leaving = [leaving for leaving in self._leaving if not leaving.is_gone]
 
     def _settle(self) -> None:
         """What follows from a new description, once everybody was told of it."""
@@ -281,6 +287,8 @@ class Deployment:
             access.fault = error
             if effect.clears_pool:
                 access.pool.clear(error, service_id=effect.service_id, pauses=False)
+            if effect.requests_check:
+                server.request_check()
             return
         if effect.description is not None:
             self.apply(effect.description)

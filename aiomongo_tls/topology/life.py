@@ -85,8 +85,8 @@ class Life:
     def release(self, principal: Principal, holder: Holder, how: Callable[[Pool], None]) -> None:
         """A client acts as this principal no longer, while other clients go on. Plain and idempotent.
 
-        Its connections are closed, unless others act as it too. Some such principals are kept for those who come back
-        (`maxIdleIdentities`).
+        Its connections are closed, unless others act as it too. Some principals that nobody acts as, and that have
+        nothing under way, are kept for those who come back (`maxIdleIdentities`).
 
         Args:
             principal: the principal.
@@ -94,11 +94,13 @@ class Life:
             how: `Pool.close` or `Pool.abort`.
         """
         principal.holders.discard(holder)
-        if principal.holders:
-            return
-        if how is not Pool.close or principal is self.watcher or not principal.has_connections:
-            self._drop(principal, how)
-        self._look_at_idle()
+        if not principal.holders:
+            if how is not Pool.close or principal is self.watcher or not principal.is_at_rest:
+                self._drop(principal, how)
+            self._look_at_idle()
+        if self.deployment is not None:
+            # What the client waits for itself.
+            self.deployment.wake()
 
     def _look_at_idle(self) -> None:
         """Drop principals that nobody acts as beyond `maxIdleIdentities`, the longest idle first.
@@ -145,6 +147,9 @@ class Life:
         """
         for principal in self._principals:
             principal.close(how)
+        if self._deploying is not None:
+            # Not only those who wait for it: in this very turn of the loop it may be about to begin.
+            self._deploying.cancel()
         if self._srv_monitor is not None:
             self._srv_monitor.stop()
         for rotation in self._rotations.values():
@@ -160,6 +165,8 @@ class Life:
         """
         for principal in list(self._principals):
             await principal.beginning.wait_ended()
+        if self._deploying is not None and not self._deploying.has_ended:
+            await self._deploying.ended()
         if self._srv_monitor is not None:
             await self._srv_monitor.wait_stopped()
         for rotation in (*self._rotations.values(), *self._stopped):

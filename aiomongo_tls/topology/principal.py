@@ -119,9 +119,11 @@ class Principal:
         return identity
 
     @property
-    def has_connections(self) -> bool:
-        """Whether there is any connection that could be used again."""
-        return any(access.pool.status.idle or access.pool.status.parked for access in self.accesses.values())
+    def is_at_rest(self) -> bool:
+        """Whether there are connections, and nobody uses them or waits for one."""
+        pools = [access.pool for access in self.accesses.values()]
+        has_connections = any(pool.status.idle or pool.status.parked for pool in pools)
+        return has_connections and not any(pool.operation_count for pool in pools)
 
     # Servers
 

@@ -181,7 +181,8 @@ class Rotation:
         principal, address = self._principal, access.address
         connection = Connection(address, 0)
         try:
-            await principal.establish(address, candidate, connection)
+            # Of a client that was closed, nothing but monitors is left, and its user may be gone as well.
+            await principal.establish(address, candidate, connection, monitors=principal.is_closed)
         except MongoError as exc:
             if is_permanent(exc):
                 self._complain(address, exc, "the renewed TLS identity is refused, the present one stays in use")

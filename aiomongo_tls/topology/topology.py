@@ -109,6 +109,9 @@ class Topology:
         self._patience = patience
         self._announcer = Announcer(EventPublisher(options.event_listeners, listener_failed))
 
+        # Not of this object: the others must not keep it alive.
+        announcer = self._announcer
+
         def begin_afresh() -> Life:
             means = Means(
                 resolver=resolver or Resolver(),
@@ -116,7 +119,7 @@ class Topology:
                 connect=connect,
                 sample=sample,
                 chance=chance,
-                announcer=self._announcer,
+                announcer=announcer,
             )
             return Life(options, means, srv_resolver or DNSResolver())
 
@@ -387,24 +390,24 @@ class Topology:
             shared.binding.bind(running_loop())
         self._is_closed = True
         shared.clients.discard(self)
-        if self._life is not shared.life:
-            # It was never used on the present loop, or process.
-            return False
-        if shared.clients:
-            self._life.release(self._principal, self, how)
-        elif is_alive:
-            self._life.end(how)
-        else:
-            # Nothing was opened, or it went with its loop.
+        if not is_alive:
+            # Nothing was opened, or it went with its loop, or is the parent process's: nothing of it may be touched.
             shared.begin_afresh()
             self._hold()
+            self._life.release(self._principal, self, how)
+        elif not shared.clients:
+            shared.life.end(how)
+        elif self._life is shared.life:
+            # Otherwise it was never used on the present loop, or process.
+            self._life.release(self._principal, self, how)
         return is_alive
 
     async def _wait_ended(self) -> None:
+        life = self._shared.life
         if not self._shared.clients:
-            await self._life.wait_ended()
-        elif self._principal.is_closed:
-            await self._life.wait_released(self._principal)
+            await life.wait_ended()
+        elif self._life is life and self._principal.is_closed:
+            await life.wait_released(self._principal)
 
     # Where we are
 
@@ -476,7 +479,12 @@ class Topology:
                     continue
                 known = deployment.description
                 try:
-                    return await access.pool.check_out(search.deadline)
+                    connection = await access.pool.check_out(search.deadline)
+                    if self._is_closed:
+                        # Others act as the same principal, so that its pools go on.
+                        access.pool.check_in(connection)
+                        continue
+                    return connection
                 except MongoError as exc:
                     is_over = search.limit.has_passed(loop.time()) or exc.has_error_label(SYSTEM_OVERLOADED)
                     if is_over or self._is_final(exc, search):

@@ -11,6 +11,7 @@ SDAM specification, "Application errors"; load balancer specification, "Error Ha
 | labelled SystemOverloadedError, while opening             | -       | -       | -                |
 | any other one while opening                               | Unknown | cleared | check cancelled  |
 | … from TLS on, while other principals use the server      | -       | own one | -                |
+| … … and it may pass                                       | -       | own one | checks soon      |
 | network timeout on an open connection                     | -       | -       | -                |
 | other network error on an open connection                 | Unknown | cleared | check cancelled  |
 | anything else                                             | -       | -       | -                |
@@ -18,9 +19,9 @@ SDAM specification, "Application errors"; load balancer specification, "Error Ha
 Behind a load balancer no description changes, and of the pool only the service's part is cleared; before the service
 is known there is nothing to clear.
 
-The eighth row is not the specification's, which knows one principal: a server that was reached and does not let one
-of several in may well serve the others. Whether it is in order is then the monitor's to find out, and that principal's
-pool is emptied without being paused.
+The two rows of other principals are not the specification's, which knows one: a server that was reached and does not
+let one of several in may well serve the others. Whether it is in order is then the monitor's to find out, and that
+principal's pool is emptied without being paused.
 
 A write concern error counts by its code as a failed command does. Errors of single writes never count.
 """
@@ -34,6 +35,7 @@ from typing import TYPE_CHECKING, Any
 
 from aiomongo_tls.core.error_labels import SYSTEM_OVERLOADED
 from aiomongo_tls.core.reply import is_state_change, message_in
+from aiomongo_tls.core.sdam.failures import is_permanent
 from aiomongo_tls.core.sdam.server_description import ServerDescription, unknown
 from aiomongo_tls.core.sdam.topology_type import TopologyType
 from aiomongo_tls.core.sdam.topology_version import TopologyVersion
@@ -142,7 +144,7 @@ def effect_of(
             return Effect(is_refusal=True) if is_refusal else IGNORED
         return Effect(clears_pool=True, service_id=service_id, is_refusal=is_refusal)
     if is_refusal:
-        return Effect(clears_pool=True, is_refusal=True)
+        return Effect(clears_pool=True, is_refusal=True, requests_check=not is_permanent(error))
     return Effect(
         description=unknown(address, error=error, topology_version=topology_version),
         clears_pool=clears_pool,

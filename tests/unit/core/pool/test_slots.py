@@ -373,6 +373,45 @@ def test_clearing_closes_what_is_idle() -> None:
     assert books.take(0) is None
 
 
+def test_clearing_without_a_pause() -> None:
+    """Everything begins anew at once: who waited is turned away, the next one is served by a new connection."""
+    books = with_connections(2, max_connecting=1)
+    books.give_back("c1", 0)
+    books.take(0)
+    books.give_back("c2", 0)
+    assert books.clear(pauses=False) == [Close("c2", STALE)]
+    assert (books.state, books.generations.pool) == (PoolState.READY, 1)
+    assert books.join("A", 0) == [Open(3)]
+    assert books.join("B", 0) == []
+    assert books.clear(pauses=False) == [Abandon(3, STALE), Fail("A"), Fail("B")]
+    assert books.join("C", 0) == [Open(4)]
+    assert books.counts == Counts(in_use=1, opening=1, waiting=1)
+    assert not books.ready(0)
+
+
+def test_clearing_without_a_pause_keeps_a_pause() -> None:
+    """Of a pool that is paused, or closed, it changes no more than its generation."""
+    books = slots()
+    books.clear()
+    assert books.clear(pauses=False) == []
+    assert (books.state, books.generations.pool) == (PoolState.PAUSED, 2)
+    books.close()
+    assert books.clear(pauses=False) == []
+    assert books.state is PoolState.CLOSED
+
+
+def test_what_nobody_asked_for_waits_after_a_clearing_without_a_pause() -> None:
+    """A server that refuses is not stormed to keep minPoolSize: the next attempt has its time."""
+    books = slots(min_pool_size=2)
+    assert books.plan(0) == [Open(1), Open(2)]
+    books.failed(1)
+    assert books.clear(pauses=False) == [Abandon(2, STALE)]
+    assert books.after_failure(0, 5.0) == []
+    assert books.plan(4.9) == []
+    assert books.next_look == 5.0
+    assert books.plan(5.0) == [Open(3), Open(4)]
+
+
 def test_clearing_one_service_leaves_the_others() -> None:
     """In load balanced mode the pool stays ready, and who waits goes on waiting."""
     mine, yours = ObjectId(), ObjectId()
@@ -460,6 +499,10 @@ class Books(RuleBasedStateMachine):
     @rule()
     def clear(self) -> None:
         self.carry_out(self.books.clear())
+
+    @rule()
+    def clear_without_a_pause(self) -> None:
+        self.carry_out(self.books.clear(pauses=False))
 
     @rule()
     def join(self) -> None:

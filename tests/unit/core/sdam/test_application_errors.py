@@ -44,7 +44,7 @@ BALANCED = topology(TopologyType.LOAD_BALANCED, server("a", ServerType.LOAD_BALA
 LOST = AutoReconnect("connection reset", host=A, phase=Phase.REQUEST)
 SILENT = NetworkTimeout("no reply", host=A, phase=Phase.REQUEST)
 REFUSED = AuthenticationFailed("no", 18, {}, host=A)
-BEFORE_USE = [When.ESTABLISHING, When.AUTHENTICATING]
+BEFORE_USE = [When.ESTABLISHING, When.GREETING, When.AUTHENTICATING]
 
 
 def command_error(code: int | None, message: str = "", counter: int | None = None) -> Exception:
@@ -150,6 +150,59 @@ class TestBeforeUse:
         assert effect(overloaded(NetworkTimeout("no reply")), When.ESTABLISHING) is IGNORED
 
 
+class TestShared:
+    """Other principals use the server as well."""
+
+    @pytest.mark.parametrize("when", [When.GREETING, When.AUTHENTICATING])
+    @pytest.mark.parametrize(
+        ("error", "may_pass"),
+        [
+            (REFUSED, False),
+            (ServerCertificateError("expired", reason="certificate-expired"), False),
+            (ProtocolError("not MongoDB"), False),
+            (LOST, True),
+            (SILENT, True),
+            (OperationFailure("no", 1, {"ok": 0}), True),
+        ],
+    )
+    def test_refused(self, error: Exception, when: When, may_pass: bool) -> None:
+        """It is this one's own affair; where waiting may help, the monitor looks whether it is the server's."""
+        found = effect(error, when, is_shared=True)
+        assert found == Effect(clears_pool=True, is_refusal=True, requests_check=may_pass)
+        assert found.description is None
+
+    @pytest.mark.parametrize("error", [LOST, SILENT])
+    def test_not_reached(self, error: Exception) -> None:
+        """Before TLS nobody knows who is there: the others would not reach the server either."""
+        assert effect(error, When.ESTABLISHING, is_shared=True) == effect(error, When.ESTABLISHING)
+
+    @pytest.mark.parametrize("error", [LOST, SILENT, REFUSED, command_error(91), command_error(10107)])
+    def test_in_use(self, error: Exception) -> None:
+        """What happens to an open connection says of the server what it always says."""
+        assert effect(error, is_shared=True) == effect(error)
+
+    @pytest.mark.parametrize("when", [When.GREETING, When.AUTHENTICATING])
+    @pytest.mark.parametrize("code", [11600, 10107])
+    def test_state_changes(self, code: int, when: When) -> None:
+        """That the server is none for anybody any more is no refusal of one."""
+        assert effect(command_error(code), when, is_shared=True) == effect(command_error(code), when)
+
+    def test_overload(self) -> None:
+        """What may mean that the server has too much to do changes nothing."""
+        assert effect(overloaded(AutoReconnect("reset")), When.GREETING, is_shared=True) is IGNORED
+
+    def test_of_the_past(self) -> None:
+        """A connection from before the pool was cleared tells nothing new."""
+        assert effect(REFUSED, When.AUTHENTICATING, is_shared=True, pool_generation=2) is IGNORED
+
+    def test_behind_a_load_balancer(self) -> None:
+        """Before the service is known there is nothing to clear; afterwards its part of the own pool."""
+        for when in (When.GREETING, When.AUTHENTICATING):
+            assert effect(REFUSED, when, BALANCED, is_shared=True) == Effect(is_refusal=True)
+        known = effect(REFUSED, When.AUTHENTICATING, BALANCED, is_shared=True, service_id=SERVICE)
+        assert known == Effect(clears_pool=True, service_id=SERVICE, is_refusal=True)
+
+
 class TestInUse:
     """A connection was lost, or a reply did not come."""
 
@@ -184,8 +237,8 @@ class TestLoadBalanced:
     @pytest.mark.parametrize("error", [LOST, SILENT, REFUSED, command_error(91), command_error(10107)])
     def test_before_hello(self, error: Exception) -> None:
         """Until the service is known nothing is touched."""
-        assert effect(error, When.ESTABLISHING, BALANCED) is IGNORED
-        assert effect(error, When.AUTHENTICATING, BALANCED) is IGNORED
+        for when in BEFORE_USE:
+            assert effect(error, when, BALANCED) is IGNORED
 
     @pytest.mark.parametrize(
         ("error", "when"),
