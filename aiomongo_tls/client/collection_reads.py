@@ -13,7 +13,7 @@ from aiomongo_tls.client.namespace import Namespace
 from aiomongo_tls.client.not_here import WHERE, refuse_session
 from aiomongo_tls.core.commands.aggregate import count_pipeline
 from aiomongo_tls.core.commands.arguments import check_mapping, check_not_negative, check_type, projection_document
-from aiomongo_tls.core.commands.cursors import read_batch
+from aiomongo_tls.core.commands.cursors import first_document
 from aiomongo_tls.core.commands.decoding import DocumentsIn
 from aiomongo_tls.core.commands.document_type import DocumentType
 from aiomongo_tls.core.commands.find import CursorType, FindKeywords, FindOptions
@@ -141,20 +141,22 @@ class CollectionReads(Namespace[DocumentType]):
             ValueError: a negative number.
             MongoError: the server could not be asked, or refused.
         """
-        selection = check_mapping("filter", {"_id": filter} if _is_id(filter) else filter or {})
+        # The usual case, without the detour that abstract classes take.
+        is_plain = type(filter) is dict  # pyright: ignore[reportUnknownArgumentType]
+        selection = filter if is_plain else check_mapping("filter", {"_id": filter} if _is_id(filter) else filter or {})
         if args or kwargs:
             async with self.find(selection, projection, *args, **cast(dict[str, Any], kwargs)).limit(-1) as cursor:
                 return await anext(cursor, None)
-        # The usual case, without a cursor: this is the most frequent operation of all.
+        # And without a cursor: this is the most frequent operation of all.
         document: dict[str, Any] = {"find": self._name, "filter": selection, "limit": 1, "singleBatch": True}
         if projection:
             document["projection"] = projection_document(projection)
-        if not self._settings.read_concern.is_server_default:
-            document["readConcern"] = self._settings.read_concern.document
-        command = self._settings.read_command(self._database_name, document, DocumentsIn.CURSOR)
-        reply = await self._executor.run(command)
-        batch: list[DocumentType] = read_batch(reply).documents
-        return batch[0] if batch else None
+        settings = self._settings
+        if settings.has_read_concern:
+            document["readConcern"] = settings.read_concern.document
+        command = settings.read_command(self._database_name, document, DocumentsIn.FIRST)
+        found: DocumentType | None = first_document(await self._executor.run(command))
+        return found
 
     async def aggregate(
         self,

@@ -12,6 +12,7 @@ from aiomongo_tls.client.not_here import refuse_session
 from aiomongo_tls.core.commands.batches import ROOM_FOR_OPERATORS, Batches
 from aiomongo_tls.core.commands.bulk import BulkOutcome, Run, check_operations, runs
 from aiomongo_tls.core.commands.command import Command
+from aiomongo_tls.core.commands.decoding import DocumentsIn
 from aiomongo_tls.core.commands.document_type import DocumentType
 from aiomongo_tls.core.commands.results import (
     BulkWriteResult,
@@ -420,6 +421,7 @@ class CollectionWrites(Namespace[DocumentType]):
             batches=batches,
             codec_options=settings.codec_options,
             decoder=settings.writes,
+            documents_in=DocumentsIn.NOWHERE_BUT_COUNTS if kind is Kind.INSERT else DocumentsIn.NOWHERE,
             acknowledged=concern.acknowledged,
             requires=None if settings.write_concern.acknowledged else needed_without_answer(kind, documents),
             retryability=settings.write_retryability,

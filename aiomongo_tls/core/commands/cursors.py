@@ -46,6 +46,19 @@ def read_batch(reply: Mapping[str, Any]) -> Batch:
     raise ProtocolError(f"the reply was expected to hold a cursor with a batch, it has {', '.join(reply) or 'nothing'}")
 
 
+def first_document(reply: Mapping[str, Any]) -> Any:
+    """The first document of a batch that nobody asks to go on after; None if there is none.
+
+    Raises:
+        ProtocolError: the reply holds no batch.
+    """
+    cursor = reply.get("cursor")
+    documents = cursor.get("firstBatch") if type(cursor) is dict else None
+    if type(documents) is not list:
+        documents = read_batch(reply).documents
+    return documents[0] if documents else None
+
+
 def left_open(reply: bytes) -> Batch | None:
     """The cursor that a reply has opened and that nobody is going to read; None if it has opened none.
 

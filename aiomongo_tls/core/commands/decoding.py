@@ -46,7 +46,7 @@ class DocumentsIn(Enum):
     """`value` is one, or null (findAndModify)."""
     VALUES = "values"
     """`values` is a list of any values (distinct)."""
-    NOWHERE_BUT_COUNTS = "counts"
+    NOWHERE_BUT_COUNTS = "nowhere, but counts"
     """Nowhere, and nobody is handed the reply itself: the times at the end of a success are left out."""
 
 
@@ -56,7 +56,9 @@ _OK_AND_TIMES = _OK + b"\x03$clusterTime\x00"
 _LENGTH_OF_TIMES = 192
 # The beginning of a reply to find: `cursor`, its length, `firstBatch`, its length, `0`, the length of the document.
 _ONE_DOCUMENT = struct.Struct("<8si12si3si")
+_NO_MORE = b"\x12id\x00" + bytes(8)
 _BEFORE_CURSOR = 12
+_BEFORE_BATCH = 28
 _BEFORE_DOCUMENT = 4 + _ONE_DOCUMENT.size - 4
 _EMPTY_ARRAY = 5
 # Around a document that is alone in an array.
@@ -108,6 +110,7 @@ class ReplyDecoder:
         if (
             cursor != b"\x03cursor\x00"
             or batch != b"\x04firstBatch\x00"
+            or not data.startswith(_NO_MORE, _BEFORE_BATCH + batch_length)
             or not data.startswith(_OK, _BEFORE_CURSOR + length)
         ):
             return None
@@ -122,7 +125,8 @@ class ReplyDecoder:
 
     def _decode(self, data: bytes, documents_in: DocumentsIn) -> Mapping[str, Any]:
         if self._is_plain:
-            return _decode(data, self.codec_options)
+            plain: Mapping[str, Any] = _decode(data, self.codec_options)
+            return plain
         reply: dict[str, Any] = dict(RawBSONDocument(data))
         for name, value in reply.items():
             if name != documents_in.value:

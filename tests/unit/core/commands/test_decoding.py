@@ -12,9 +12,14 @@ import pytest
 from bson.binary import Binary, UuidRepresentation
 from bson.codec_options import CodecOptions, DatetimeConversion, TypeDecoder, TypeRegistry
 from bson.datetime_ms import DatetimeMS
+from bson.int64 import Int64
 from bson.raw_bson import RawBSONDocument
 from bson.son import SON
+from bson.timestamp import Timestamp
+from hypothesis import given
+from hypothesis import strategies as st
 
+from aiomongo_tls.core.commands.cursors import first_document
 from aiomongo_tls.core.commands.decoding import PLAIN, DocumentsIn, ReplyDecoder
 
 FIND = bson.encode({"cursor": {"firstBatch": [{"_id": 1}, {"_id": 2}], "id": bson.Int64(7), "ns": "a.b"}, "ok": 1.0})
@@ -132,3 +137,85 @@ def test_the_options_reach_the_documents() -> None:
         assert document["at"] == DatetimeMS(2**60)
         assert document["ref"] == ident
         assert document["_id"] == datetime(2026, 1, 1, tzinfo=UTC)
+
+
+# What is not decoded
+
+TIMES = {
+    "$clusterTime": {
+        "clusterTime": Timestamp(1, 1),
+        "signature": {"hash": b"\0" * 20, "keyId": Int64(2**62)},
+    },
+    "operationTime": Timestamp(1, 1),
+}
+LOOKALIKE = bson.encode({"ok": 1.0, **TIMES})
+WITHOUT_TIMES = [DocumentsIn.CURSOR, DocumentsIn.NOWHERE_BUT_COUNTS]
+documents = st.dictionaries(
+    st.text(st.characters(exclude_characters="\0", codec="utf-8"), max_size=5),
+    st.integers(-(2**63), 2**63 - 1) | st.binary(max_size=40) | st.just(LOOKALIKE) | st.text(max_size=5),
+    max_size=4,
+)
+
+
+def found(batch: list[Any], **others: Any) -> dict[str, Any]:
+    return {"cursor": {"firstBatch": batch, "id": Int64(0), "ns": "app.things"}, "ok": 1.0, **others}
+
+
+@pytest.mark.parametrize("documents_in", WITHOUT_TIMES)
+@given(batch=st.lists(documents, max_size=3))
+def test_times_are_left_out_of_a_success(documents_in: DocumentsIn, batch: list[Any]) -> None:
+    """And nothing else, whatever the documents hold: even what looks like the end of a reply."""
+    for reply in (found(batch), {"n": 1, "upserted": [{"index": 0, "_id": batch}], "ok": 1.0}):
+        data = bson.encode({**reply, **TIMES})
+        assert PLAIN.decode(data, documents_in) == bson.decode(bson.encode(reply))
+
+
+@pytest.mark.parametrize("documents_in", WITHOUT_TIMES)
+def test_a_failure_is_decoded_whole(documents_in: DocumentsIn) -> None:
+    """Its reply is handed to the user."""
+    reply = {"ok": 0.0, "errmsg": "no", "code": 1, **TIMES}
+    assert PLAIN.decode(bson.encode(reply), documents_in) == reply
+
+
+@pytest.mark.parametrize("documents_in", WITHOUT_TIMES)
+def test_a_value_that_looks_like_the_end_of_the_reply(documents_in: DocumentsIn) -> None:
+    """A server that has no times ends with a value of the user's."""
+    reply = {"ok": 1.0, "value": Binary(LOOKALIKE, 128)}
+    assert PLAIN.decode(bson.encode(reply), documents_in) == reply
+
+
+@given(batch=st.lists(documents, max_size=2), times=st.booleans())
+def test_the_first_document(batch: list[Any], times: bool) -> None:
+    """Of a reply to find only that one is decoded, with the same result; more than one are decoded as ever."""
+    reply = found(batch, **(TIMES if times else {}))
+    decoded = PLAIN.decode(bson.encode(reply), DocumentsIn.FIRST)
+    assert decoded["ok"] == 1
+    assert first_document(decoded) == (bson.decode(bson.encode(batch[0])) if batch else None)
+    assert list(decoded["cursor"]["firstBatch"]) == [bson.decode(bson.encode(document)) for document in batch]
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        {"ok": 0.0, "errmsg": "no", "code": 1},
+        {"ok": 1.0, "cursor": {"firstBatch": [{"a": 1}], "id": Int64(0), "ns": "app.things"}},
+        {"cursor": {"id": Int64(0), "ns": "app.things", "firstBatch": [{"a": 1}]}, "ok": 1.0},
+        {"cursor": {"firstBatch": [{"a": 1}], "id": Int64(0), "ns": "app.things"}, "note": 1, "ok": 1.0},
+        {"cursor": {"firstBatch": [{"a": 1}], "id": Int64(0), "ns": "app.things"}, "ok": 1},
+        {"cursor": {"firstBatch": [{"a": 1}], "id": Int64(7), "ns": "app.things"}, "ok": 1.0},
+        {"cursor": {"firstBatch": [1], "id": Int64(0), "ns": "app.things"}, "ok": 1.0},
+        {"ok": 1.0},
+    ],
+)
+def test_another_reply_to_find_is_decoded_whole(reply: dict[str, Any]) -> None:
+    """Whatever the server does otherwise than usual."""
+    assert PLAIN.decode(bson.encode(reply), DocumentsIn.FIRST) == reply
+
+
+def test_the_first_document_is_of_the_users_class() -> None:
+    """It is read with the user's options, and they see nothing else."""
+    decoder = ReplyDecoder(CodecOptions(document_class=SON))
+    decoded = decoder.decode(bson.encode(found([{"a": {"b": 1}}], **TIMES)), DocumentsIn.FIRST)
+    document = first_document(decoded)
+    assert type(document) is SON
+    assert type(document["a"]) is SON
