@@ -132,7 +132,8 @@ const roots = {
   },
 
   // Many operations at once, of every kind, each on a document of its own.
-  async load(collection, count) {
+  async load(client, database, name, count) {
+    const collection = client.db(database).collection(name);
     const one = async (_id) => {
       await collection.insertOne({ _id, n: 0 });
       await collection.updateOne({ _id }, { $inc: { n: 1 } });
@@ -145,10 +146,9 @@ const roots = {
     return sums.filter((sum) => sum === 3).length;
   },
 
-  writers: (collection, workers) => {
+  writers(client, database, name, workers) {
     const of = lastKept + 1;
-    let count = 0;
-    return keep(new Writers(collection, workers, () => tell({ event: 'acknowledged', of, count: ++count })));
+    return keep(new Writers(client.db(database).collection(name), workers, () => tell({ event: 'acknowledged', of })));
   },
 
   async inSession(client, options, namespace, documents) {
