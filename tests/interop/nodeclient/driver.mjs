@@ -146,6 +146,24 @@ const roots = {
     return sums.filter((sum) => sum === 3).length;
   },
 
+  // Each worker counts up in a document of its own.
+  increments(client, database, name, workers, rounds) {
+    const collection = client.db(database).collection(name);
+    const work = async (_id) => {
+      const told = { acknowledged: 0, failed: 0 };
+      for (let round = 0; round < rounds; round++) {
+        try {
+          await collection.updateOne({ _id }, { $inc: { n: 1 } });
+          told.acknowledged++;
+        } catch {
+          told.failed++;
+        }
+      }
+      return told;
+    };
+    return Promise.all(Array.from({ length: workers }, (_, worker) => work(worker)));
+  },
+
   writers(client, database, name, workers) {
     const of = lastKept + 1;
     return keep(new Writers(client.db(database).collection(name), workers, () => tell({ event: 'acknowledged', of })));

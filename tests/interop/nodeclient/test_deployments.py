@@ -221,7 +221,11 @@ def carried_out(rs: ReplicaSet) -> set[Any]:
 
 @pytest.mark.parametrize("delay", [0.0, 0.02])
 def test_failover(connect: Any, node: Node, aiomongo_certs: CertKit, delay: float) -> None:
-    """Writers write while primaries come and go: what was acknowledged is there, and what is there was carried out."""
+    """Writers write while primaries come and go: what was acknowledged is there, and what is there was carried out.
+
+    Applications hear of some of it: mongodb 7.9.0 does not retry a write whose socket was reset while it was written
+    to, because it raises Node's bare Error there.
+    """
     with ReplicaSet(ca=aiomongo_certs, election_delay=delay) as rs:
         client = connected(connect, rs)
         users = client.db("app").collection("log")
@@ -234,7 +238,6 @@ def test_failover(connect: Any, node: Node, aiomongo_certs: CertKit, delay: floa
         told = writers.end().get()
         found = {entry["_id"] for entry in users.find({}).toArray().get()}
         assert set(told["acknowledged"]) <= found == carried_out(rs)
-        print(len(told["acknowledged"]), told["failed"])
         client.close().get()
 
 
@@ -460,20 +463,28 @@ def test_many_operations_at_once(rs: ReplicaSet, connect: Any, node: Node, size:
 
 
 def test_many_operations_with_failures(rs: ReplicaSet, connect: Any, node: Node) -> None:
-    """Every tenth update loses its answer, and is applied once all the same."""
-    lost: set[int] = set()
+    """Every tenth update loses its answer; what was acknowledged was applied once, what failed once at most.
+
+    Some fail: who waits for a connection while the pool is cleared has used up one of two attempts.
+    """
+    seen: set[tuple[bytes, int]] = set()
 
     def is_lost(command: RecordedCommand) -> bool:
-        number = command.document["updates"][0]["q"]["_id"]
-        if number % 10 or number in lost:
-            return False
-        lost.add(number)
-        return True
+        write = (bytes(command.document["lsid"]["id"]), command.document["txnNumber"])
+        is_first = write not in seen
+        seen.add(write)
+        return is_first and len(seen) % 10 == 0
 
-    rs.members[0].on("update", where=is_lost).hangs_up(carried_out=True)
     client = connected(connect, rs, maxPoolSize=5)
-    assert node.scripts.load(client, "app", "users", 100).get() == 100
-    assert len(lost) == 10
+    users = client.db("app").collection("users")
+    users.insertMany([{"_id": worker, "n": 0} for worker in range(20)]).get()
+    lost = rs.members[0].on("update", where=is_lost).hangs_up(carried_out=True)
+    told = node.scripts.increments(client, "app", "users", 20, 10).get()
+    assert lost.used >= 10
+    counts = [user["n"] for user in users.find({}).sort({"_id": 1}).toArray().get()]
+    for count, worker in zip(counts, told, strict=True):
+        assert worker["acknowledged"] <= count <= worker["acknowledged"] + worker["failed"] == 10
+    assert sum(worker["acknowledged"] for worker in told) > 100
 
 
 def test_a_pool_that_waits(rs: ReplicaSet, connect: Any) -> None:
