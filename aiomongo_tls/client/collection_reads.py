@@ -141,9 +141,8 @@ class CollectionReads(Namespace[DocumentType]):
             ValueError: a negative number.
             MongoError: the server could not be asked, or refused.
         """
-        # The usual case, without the detour that abstract classes take.
-        is_plain = type(filter) is dict  # pyright: ignore[reportUnknownArgumentType]
-        selection = filter if is_plain else check_mapping("filter", {"_id": filter} if _is_id(filter) else filter or {})
+        is_id = type(filter) is not dict and _is_id(filter)  # pyright: ignore[reportUnknownArgumentType]
+        selection = check_mapping("filter", {"_id": filter} if is_id else filter or {})
         if args or kwargs:
             async with self.find(selection, projection, *args, **cast(dict[str, Any], kwargs)).limit(-1) as cursor:
                 return await anext(cursor, None)
@@ -155,7 +154,9 @@ class CollectionReads(Namespace[DocumentType]):
         if settings.has_read_concern:
             document["readConcern"] = settings.read_concern.document
         command = settings.read_command(self._database_name, document, DocumentsIn.FIRST)
-        found: DocumentType | None = first_document(await self._executor.run(command))
+        executor = self._executor
+        reply, _ = await executor.execute(command, None, executor.deadline())
+        found: DocumentType | None = first_document(reply)
         return found
 
     async def aggregate(

@@ -79,7 +79,7 @@ class CollectionWrites(Namespace[DocumentType]):
             bypass_document_validation=bypass_document_validation,
             comment=comment,
         )
-        return InsertOneResult(document.get("_id"), self.write_concern.acknowledged)
+        return InsertOneResult(document.get("_id"), self._settings.acknowledged)
 
     async def insert_many(
         self,
@@ -152,9 +152,10 @@ class CollectionWrites(Namespace[DocumentType]):
             MongoError: the server could not be asked, or refused.
         """
         statement = replace_statement(filter, replacement, upsert=upsert, collation=collation, hint=hint, sort=sort)
-        return await self._update(
+        reply = await self._write_one(
             statement, session, bypass_document_validation=bypass_document_validation, let=let, comment=comment
         )
+        return self._updated(reply)
 
     async def update_one(
         self,
@@ -201,9 +202,10 @@ class CollectionWrites(Namespace[DocumentType]):
             hint=hint,
             sort=sort,
         )
-        return await self._update(
+        reply = await self._write_one(
             statement, session, bypass_document_validation=bypass_document_validation, let=let, comment=comment
         )
+        return self._updated(reply)
 
     async def update_many(
         self,
@@ -248,9 +250,10 @@ class CollectionWrites(Namespace[DocumentType]):
             array_filters=array_filters,
             hint=hint,
         )
-        return await self._update(
+        reply = await self._write_one(
             statement, session, bypass_document_validation=bypass_document_validation, let=let, comment=comment
         )
+        return self._updated(reply)
 
     async def delete_one(
         self,
@@ -346,16 +349,16 @@ class CollectionWrites(Namespace[DocumentType]):
         acknowledged = self.write_concern.acknowledged
         return BulkWriteResult(outcome.document if acknowledged else {}, acknowledged)
 
-    async def _update(self, statement: Statement, session: object, **options: Any) -> UpdateResult:
-        reply = await self._write_one(statement, session, **options)
-        return UpdateResult(single_result(reply) if reply is not None else None, self.write_concern.acknowledged)
+    def _updated(self, reply: Mapping[str, Any] | None) -> UpdateResult:
+        return UpdateResult(single_result(reply) if reply is not None else None, self._settings.acknowledged)
 
     async def _write_one(self, statement: Statement, session: object, **options: Any) -> Mapping[str, Any] | None:
         """One statement in a command of its own; None if the server was not asked for an answer."""
         refuse_session(session)
         kind = statement.kind
         command = self._command(kind, [statement.document], self.write_concern, options)
-        reply = await self._executor.run(command)
+        executor = self._executor
+        reply, _ = await executor.execute(command, None, executor.deadline())
         if not command.acknowledged:
             return None
         raise_for_write(reply)
@@ -423,7 +426,7 @@ class CollectionWrites(Namespace[DocumentType]):
             decoder=settings.writes,
             documents_in=DocumentsIn.NOWHERE_BUT_COUNTS if kind is Kind.INSERT else DocumentsIn.NOWHERE,
             acknowledged=concern.acknowledged,
-            requires=None if settings.write_concern.acknowledged else needed_without_answer(kind, documents),
+            requires=None if settings.acknowledged else needed_without_answer(kind, documents),
             retryability=settings.write_retryability,
         )
 

@@ -193,27 +193,23 @@ class Executor:
         Raises:
             MongoError: no connection, no reply, or a reply that is an error.
         """
-        session = ImplicitSession(self.sessions)
-        try:
-            reply, _ = await self.execute(command, session, self.deadline() if deadline is None else deadline)
-        finally:
-            session.end()
+        reply, _ = await self.execute(command, None, self.deadline() if deadline is None else deadline)
         return reply
 
     async def execute(
         self,
         command: Command,
-        session: ImplicitSession,
+        session: ImplicitSession | None,
         deadline: Deadline,
         at: OpenCursor | None = None,
         *,
         pins: bool = False,
     ) -> tuple[Mapping[str, Any], Connection]:
-        """Carry out a command in a session of the caller's, more than once if `core/retry` says so.
+        """Carry out a command, more than once if `core/retry` says so.
 
         Args:
             command: the command.
-            session: the session, which the caller ends.
+            session: a session of the caller's, who ends it; None for one of its own.
             deadline: when to give up.
             at: the open cursor that the command is about, whose server is the only one that can answer it.
             pins: whether a cursor that the command opens keeps its connection behind a load balancer.
@@ -229,6 +225,9 @@ class Executor:
             raise InvalidOperation("the client is closed")
         if self._reaper.notes:
             self._reaper.work()
+        own: ImplicitSession | None = None
+        if session is None:
+            session = own = ImplicitSession(self.sessions)
         topology = self._topology
         attempts = NO_ATTEMPTS
         answered: Connection | None = None
@@ -283,6 +282,8 @@ class Executor:
                 if delay:
                     await self._sleep(delay)
         finally:
+            if own is not None:
+                own.end()
             # The errors' tracebacks lead to this frame; no way leads back, so that neither keeps the other alive.
             del attempts
 

@@ -30,6 +30,7 @@ class Settings:
     Attributes:
         reads: decodes replies that hold documents of the user.
         writes: decodes replies to writes: upserted ids in the user's representation, but no documents.
+        acknowledged: whether the server answers a write at all.
         has_read_concern: whether the server is asked for another read concern than its own.
         write_retryability: what may be done with a write of one document per statement; w=0 asks for no more than an
             attempt.
@@ -41,6 +42,7 @@ class Settings:
     read_concern: ReadConcern
     reads: ReplyDecoder = field(init=False, repr=False, compare=False)
     writes: ReplyDecoder = field(init=False, repr=False, compare=False)
+    acknowledged: bool = field(init=False, repr=False, compare=False)
     has_read_concern: bool = field(init=False, repr=False, compare=False)
     write_retryability: Retryability = field(init=False, repr=False, compare=False)
 
@@ -53,6 +55,7 @@ class Settings:
         lenient = self.codec_options.with_options(document_class=dict, unicode_decode_error_handler="replace")
         object.__setattr__(self, "reads", ReplyDecoder(self.codec_options))
         object.__setattr__(self, "writes", ReplyDecoder(lenient))
+        object.__setattr__(self, "acknowledged", self.write_concern.acknowledged)
         object.__setattr__(self, "has_read_concern", not self.read_concern.is_server_default)
         retryability = Retryability.WRITE if self.write_concern.acknowledged else Retryability.WRITE_ONCE
         object.__setattr__(self, "write_retryability", retryability)

@@ -82,7 +82,8 @@ def raise_for_write(reply: Mapping[str, Any], *, host: ServerAddress | None = No
         WriteConcernError: see `raise_for_write_concern()`.
         OperationFailure: see `raise_for_reply()`.
     """
-    raise_for_reply(reply, host=host)
+    if reply.get("ok") != 1:
+        raise error_in(reply, host=host)
     # A success has neither.
     if "writeErrors" in reply:
         errors = _sequence(reply["writeErrors"])

@@ -27,7 +27,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from asyncio import _get_running_loop  # documented, and unlike the other one it raises nothing
+from asyncio import get_running_loop
 from collections.abc import Callable, Collection, Mapping
 from copy import copy
 from typing import TYPE_CHECKING, Any
@@ -144,8 +144,8 @@ class Topology:
         self._options = options
         self.subject_changed: Callable[[], None] | None = None
         self._is_closed = False
-        # The loop on which it was used last; not None, which is what no running loop looks like.
-        self._loop: object = NotImplemented
+        # The loop on which it was used last.
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._shared = shared
         shared.clients.add(self)
         self._hold()
@@ -261,7 +261,11 @@ class Topology:
             ConfigurationError: a server is too old or too new, or maxStalenessSeconds is too small.
         """
         # On the way of every operation: `_enter()` is asked where its answer may be another one than before.
-        if self._is_closed or _get_running_loop() is not self._loop or self._life is not self._shared.life:
+        try:
+            is_here = get_running_loop() is self._loop
+        except RuntimeError:
+            is_here = False
+        if not is_here or self._is_closed or self._life is not self._shared.life:
             self._enter()
         ways = None if deprioritized else self._principal.ways.get(preference)
         if ways is None:

@@ -42,6 +42,9 @@ def check_mapping(name: str, value: object) -> Mapping[str, Any]:
     Raises:
         TypeError: it is not a mapping.
     """
+    if type(value) is dict:
+        # The usual case, without the detour that abstract classes take.
+        return value
     if not isinstance(value, Mapping):
         raise TypeError(f"{name} is a document (a dict or another mapping), not {type(value).__name__}")
     return cast(Mapping[str, Any], value)
@@ -127,14 +130,17 @@ def with_id(document: object) -> MutableMapping[str, Any] | RawBSONDocument:
     Raises:
         TypeError: not a document that can be inserted.
     """
-    if isinstance(document, RawBSONDocument):
+    if type(document) is dict:
+        # The usual case, without the detour that abstract classes take.
+        pass
+    elif isinstance(document, RawBSONDocument):
         return document
-    if not isinstance(document, MutableMapping):
+    elif not isinstance(document, MutableMapping):
         raise TypeError(
             "a document to insert is a dict, another mutable mapping or a RawBSONDocument, "
             f"not {type(document).__name__}"
         )
-    mapping = cast(MutableMapping[str, Any], document)
+    mapping: MutableMapping[str, Any] = document
     if "_id" not in mapping:
         mapping["_id"] = ObjectId()
     return mapping

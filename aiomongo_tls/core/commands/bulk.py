@@ -122,7 +122,7 @@ class BulkOutcome:
         try:
             self._add(run, first, reply)
         except (AttributeError, LookupError, TypeError) as exc:
-            raise ProtocolError(f"the reply to the bulk's {run.kind.value} command does not fit it: {exc!r}") from exc
+            raise ProtocolError(f"the reply to the bulk's {run.kind.command} command does not fit it: {exc!r}") from exc
 
     def _add(self, run: Run, first: int, reply: Mapping[str, Any]) -> None:
         document = self.document

@@ -19,19 +19,24 @@ from aiomongo_tls.core.commands.keys import hint_value, key_document
 
 
 class Kind(Enum):
-    """The three write commands; the value is the command's name."""
+    """The three write commands.
 
-    INSERT = "insert"
-    UPDATE = "update"
-    DELETE = "delete"
+    Attributes:
+        command: the command's name.
+        identifier: the field that holds the statements.
+    """
 
-    @property
-    def identifier(self) -> str:
-        """The field that holds the statements."""
-        return _IDENTIFIERS[self]
+    INSERT = "insert", "documents"
+    UPDATE = "update", "updates"
+    DELETE = "delete", "deletes"
+
+    def __init__(self, command: str, identifier: str) -> None:
+        self.command = command
+        self.identifier = identifier
 
 
-_IDENTIFIERS = {Kind.INSERT: "documents", Kind.UPDATE: "updates", Kind.DELETE: "deletes"}
+# A look-up in an Enum class is slow on Python 3.11.
+_INSERT = Kind.INSERT
 
 
 class Statement(NamedTuple):
@@ -47,7 +52,7 @@ def insert_statement(document: object) -> Statement:
     Raises:
         TypeError: not a document.
     """
-    return Statement(Kind.INSERT, with_id(document))
+    return Statement(_INSERT, with_id(document))
 
 
 def update_statement(

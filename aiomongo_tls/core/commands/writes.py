@@ -35,7 +35,7 @@ def write_document(
     Raises:
         TypeError: an argument of the wrong type.
     """
-    document: dict[str, Any] = {kind.value: collection, "ordered": ordered}
+    document: dict[str, Any] = {kind.command: collection, "ordered": ordered}
     if bypass_document_validation is not None:
         document["bypassDocumentValidation"] = check_type(
             "bypass_document_validation", bypass_document_validation, bool
@@ -44,8 +44,9 @@ def write_document(
         document["let"] = check_mapping("let", let)
     if comment is not None:
         document["comment"] = comment
-    if not write_concern.is_server_default:
-        document["writeConcern"] = write_concern.document
+    concern = write_concern.document
+    if concern:
+        document["writeConcern"] = concern
     return document
 
 
