@@ -79,6 +79,7 @@ class ErrorCode(IntEnum):
     ExceededTimeLimit = 262
     FailPointSetFailed = 266
     APIVersionError = 322
+    APIStrictError = 323
     MechanismUnavailable = 334
     UnsupportedOpQueryCommand = 352
     LoadBalancerSupportMismatch = 354

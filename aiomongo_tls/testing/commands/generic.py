@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aiomongo_tls.testing.data.values import integer, truthy
-from aiomongo_tls.testing.failures import CommandError, ErrorCode, not_here
+from aiomongo_tls.testing.commands.stable_api import check_api
+from aiomongo_tls.testing.data.values import integer
+from aiomongo_tls.testing.failures import CommandError, ErrorCode
 
 if TYPE_CHECKING:
     from aiomongo_tls.testing.commands.request import Request
@@ -19,10 +20,7 @@ def check_generic(request: Request) -> None:
     """
     document, node = request.document, request.node
     node.hears(document)
-    if document.get("apiVersion", "1") != "1":
-        raise CommandError(ErrorCode.APIVersionError, "API version must be '1'")
-    if truthy(document.get("apiStrict")):
-        raise not_here("the strict mode of the Stable API")
+    check_api(request.name, document)
     node.check_concerns(document)
     limit = document.get("maxTimeMS")
     if limit is not None and (integer(limit) is None or (integer(limit) or 0) < 0):

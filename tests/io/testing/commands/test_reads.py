@@ -117,7 +117,10 @@ def test_a_collection_that_is_not_there(run: Run) -> None:
         ({"find": "users", "lsid": SESSION, "txnNumber": Int64(1)}, 20),
         ({"find": "users", "lsid": {"x": 1}}, 40415),
         ({"find": "users", "apiVersion": "2"}, 322),
-        ({"find": "users", "apiVersion": "1", "apiStrict": True}, 238),
+        ({"find": "users", "apiStrict": True}, 4886600),
+        ({"find": "users", "apiVersion": "1", "apiStrict": True, "min": {"_id": 1}}, 323),
+        ({"distinct": "users", "key": "m", "apiVersion": "1", "apiStrict": True}, 323),
+        ({"aggregate": "users", "pipeline": [{"$indexStats": {}}], "apiVersion": "1", "apiStrict": True}, 323),
         ({"getMore": 5, "collection": "users"}, 43),
         ({"getMore": 5}, 40414),
         ({"getMore": 5, "collection": "users", "maxTimeMS": 5}, 2),
@@ -133,6 +136,27 @@ def test_what_is_refused(run: Run, command: dict[str, Any], code: int) -> None:
     assert (reply["ok"], reply["code"]) == (0.0, code)
     assert reply["errmsg"]
     assert reply["codeName"]
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        {"find": "users", "filter": {"_id": 1}, "apiVersion": "1", "apiStrict": True, "apiDeprecationErrors": True},
+        {
+            "aggregate": "users",
+            "pipeline": [{"$match": {"_id": 1}}],
+            "cursor": {},
+            "apiVersion": "1",
+            "apiStrict": True,
+        },
+        {"distinct": "users", "key": "m", "apiVersion": "1", "apiStrict": False},
+        {"count": "users", "apiVersion": "1", "apiStrict": True},
+    ],
+    ids=str,
+)
+def test_the_stable_api(run: Run, command: dict[str, Any]) -> None:
+    """What is in it is answered, strict or not; what is not in it if nobody is strict."""
+    assert run(command)["ok"] == 1.0
 
 
 @pytest.mark.parametrize("name", ["comment", "$readPreference", "$clusterTime"])
