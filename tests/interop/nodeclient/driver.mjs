@@ -7,8 +7,11 @@
 // carried out side by side. What happens by itself is told by lines {event, of, ...}. The process ends when its input
 // does and the driver has let go of everything.
 
+import { createHash } from 'node:crypto';
 import { createRequire } from 'node:module';
 import { createInterface } from 'node:readline';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
 
 const mongodb = createRequire(`${process.argv[2]}/package.json`)('mongodb');
 const { BSON } = mongodb;
@@ -145,6 +148,31 @@ const roots = {
     const sums = await Promise.all(Array.from({ length: count }, (_, number) => one(number)));
     return sums.filter((sum) => sum === 3).length;
   },
+
+  // A file through GridFS and back; what became of it.
+  async files(client, database, size) {
+    const bucket = new mongodb.GridFSBucket(client.db(database));
+    const content = Buffer.from(Array.from({ length: size }, (_, n) => n % 251));
+    const hash = (bytes) => createHash('sha256').update(bytes).digest('hex');
+    const upload = bucket.openUploadStream('x.bin', { metadata: { kind: 'test' } });
+    await pipeline(Readable.from([content.subarray(0, 1000), content.subarray(1000)]), upload);
+    const read = Buffer.concat(await bucket.openDownloadStreamByName('x.bin').toArray());
+    const part = Buffer.concat(await bucket.openDownloadStream(upload.id, { start: 300000, end: 600000 }).toArray());
+    const found = await bucket.find({ filename: 'x.bin' }).toArray();
+    await bucket.rename(upload.id, 'y.bin');
+    const renamed = (await bucket.find({}).toArray()).map((file) => file.filename);
+    await bucket.delete(upload.id);
+    const left = await Promise.all(
+      ['fs.files', 'fs.chunks'].map((name) => client.db(database).collection(name).countDocuments()),
+    );
+    const expectedPart = hash(content.subarray(300000, 600000));
+    return { written: hash(content), read: hash(read), part: hash(part), expectedPart, found, renamed, left };
+  },
+
+  transaction: (client, database, name) =>
+    client.withSession((session) =>
+      session.withTransaction(() => client.db(database).collection(name).insertOne({ _id: 1 }, { session })),
+    ),
 
   // Each worker counts up in a document of its own.
   increments(client, database, name, workers, rounds) {
