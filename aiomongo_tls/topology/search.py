@@ -56,8 +56,8 @@ class Search:
             ServerSelectionTimeoutError: the one server that will do belongs to the deployment no longer.
         """
         if self.only is None:
-            ways = principal.ways_to(deployment.choices(self.preference, self.deprioritized))
-            return principal.choose(_without_faults(ways) or ways) if ways else None
+            ways = self._ways(deployment, principal)
+            return principal.choose(ways) if ways else None
         access = principal.accesses.get(self.only)
         if access is None:
             raise ServerSelectionTimeoutError(
@@ -69,8 +69,16 @@ class Search:
 
     def is_refused(self, deployment: Deployment, principal: Principal) -> bool:
         """Whether every server that would do was found to refuse this principal. Plain."""
-        ways = principal.ways_to(deployment.choices(self.preference, self.deprioritized))
-        return bool(ways) and not _without_faults(ways)
+        ways = self._ways(deployment, principal)
+        return bool(ways) and all(access.fault is not None for access in ways)
+
+    def _ways(self, deployment: Deployment, principal: Principal) -> list[Access]:
+        """The ways to the servers that will do; to those that refuse the principal only where there is no other."""
+        refusing = {address for address, access in principal.accesses.items() if access.fault is not None}
+        servers = deployment.choices(self.preference, refusing.union(self.deprioritized)) if refusing else []
+        # Where nothing is left, a server that has failed comes before one that refuses.
+        ways = principal.ways_to(servers or deployment.choices(self.preference, self.deprioritized))
+        return [access for access in ways if access.fault is None] or ways
 
     async def wait(self, deployment: Deployment, principal: Principal) -> None:
         """Ask for checks and wait until a server is described anew.
@@ -137,8 +145,3 @@ class Search:
         if self.only is None and deployment.is_passed_over(self.preference):
             seen.append("server_selector has chosen none of them")
         return f"the topology is {deployment.description.topology_type_name}: {'; '.join(seen) or 'no servers'}"
-
-
-def _without_faults(ways: list[Access]) -> list[Access]:
-    """Those to servers that are not known to refuse the principal."""
-    return [access for access in ways if access.fault is None]

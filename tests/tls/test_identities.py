@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 import logging
 import ssl
 from collections import defaultdict
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -20,12 +19,10 @@ from aiomongo_tls import (
     AuthenticationFailed,
     AutoReconnect,
     ClientCertificateRejected,
-    ConfigurationError,
+    ConnectionFailure,
     MongoError,
     ReadPreference,
     ServerCertificateError,
-    ServerSelectionTimeoutError,
-    TLSIdentity,
     timeout,
 )
 from aiomongo_tls.core.server_type import ServerType
@@ -367,3 +364,284 @@ async def test_a_bad_one_beside_a_good_one(
     bad_identity, error, says = bad_ones(kit, people)[what]
     async with clients(server, people["ada"], bad_identity) as (good, bad):
         await check_good_and_bad(good, bad, error, says)
+
+
+@pytest.mark.parametrize("what", ["strange CA", "unknown user", "wrong password"])
+async def test_a_bad_one_beside_a_good_one_in_a_set(kit: CertKit, people: dict[str, Certificate], what: str) -> None:
+    """The same at every member, for writes and for reads from any of them."""
+    bad_identity, error, says = bad_ones(kit, people)[what]
+    with ReplicaSet(members=3, ca=kit, users=[*people.values(), User("carl", "secret")]) as rs:
+        async with clients(rs, people["ada"], bad_identity) as (good, bad):
+            await check_good_and_bad(good, bad, error, says)
+            nearest = bad["app"].with_options(read_preference=ReadPreference.NEAREST)
+            for _ in range(5):
+                with pytest.raises(error):
+                    await nearest["bad"].find_one()
+            kinds = [server.server_type for server in good.topology_description.servers.values()]
+            assert kinds.count(ServerType.RS_PRIMARY) == 1
+            assert kinds.count(ServerType.RS_SECONDARY) == 2
+
+
+@pytest.mark.parametrize("what", ["strange CA", "unknown user", "wrong password"])
+async def test_a_bad_one_beside_a_good_one_behind_a_load_balancer(
+    kit: CertKit, people: dict[str, Certificate], what: str
+) -> None:
+    """Where nobody watches."""
+    bad_identity, error, says = bad_ones(kit, people)[what]
+    users = [*people.values(), User("carl", "secret")]
+    with MongoTestServer(ca=kit, users=users, topology="load_balanced") as server:
+        async with clients(server, people["ada"], bad_identity) as (good, bad):
+            await check_good_and_bad(good, bad, error, says)
+            before = len(good.pool_status())
+            assert before == 1
+
+
+async def test_one_member_that_refuses(kit: CertKit, people: dict[str, Certificate]) -> None:
+    """Where one member of a set does not trust the bad one's authority, its reads go to the others."""
+    other = kit.stranger()
+    with ReplicaSet(members=3, ca=kit, users=[*people.values()]) as rs:
+        both = {**identity(people["bob"]), "tlsCAFile": kit.ca_pem}
+        odd = rs.secondaries[0]
+        async with clients(rs, people["ada"], both, tlsCAFile=kit.ca_pem + other.ca_pem) as (ada, bob):
+            await asyncio.gather(ada.ping(), bob.ping())
+            # The first one trusts both authorities, so that the monitors go on.
+            odd.rotate(other.server("127.0.0.1"))
+            odd.drop_connections()
+            async with asyncio.timeout(10):
+                while ada.topology_description.servers[odd.address].server_type is not ServerType.RS_SECONDARY:  # noqa: ASYNC110
+                    await asyncio.sleep(0.01)
+            secondaries = bob["app"].with_options(read_preference=ReadPreference.SECONDARY)
+            for _ in range(20):
+                await secondaries["things"].find_one()
+            assert not [command for command in odd.commands_named("find") if command.user == "CN=bob"]
+            theirs = ada["app"].with_options(read_preference=ReadPreference.SECONDARY)
+            for _ in range(20):
+                await theirs["things"].find_one()
+            assert odd.commands_named("find")
+
+
+async def test_a_bad_one_recovers_by_itself(
+    server: MongoTestServer, kit: CertKit, people: dict[str, Certificate]
+) -> None:
+    """The user is added, and the next operation is carried out."""
+    newcomer = kit.client(subject="CN=newcomer")
+    async with clients(server, people["ada"], identity(newcomer)) as (good, bad):
+        async with Load(good, "good"):
+            with pytest.raises(AuthenticationFailed):
+                await bad.ping()
+            server.add_user(newcomer)
+            await bad.ping()
+            server.remove_user(newcomer)
+            await bad.ping()
+        generation = good.pool_status()[server.address].generation
+        assert generation == 0
+
+
+async def test_the_first_one_may_be_the_bad_one(
+    server: MongoTestServer, kit: CertKit, people: dict[str, Certificate]
+) -> None:
+    """Its monitors need no user."""
+    nobody = kit.client(subject="CN=nobody")
+    async with clients(server, nobody, identity(people["bob"])) as (bad, good):
+        with pytest.raises(AuthenticationFailed):
+            await bad.ping()
+        await check_good_and_bad(good, bad, AuthenticationFailed, "CN=nobody")
+
+
+async def test_hanging_up_on_one(server: MongoTestServer, people: dict[str, Certificate]) -> None:
+    """Nobody says why, so it is tried again until the time is up; the other one notices nothing."""
+
+    def is_bobs(command: RecordedCommand) -> bool:
+        return command.document.get("speculativeAuthenticate", {}).get("mechanism") == "SCRAM-SHA-256"
+
+    rule = server.on("hello", where=is_bobs).hangs_up()
+    carl = {"username": "carl", "password": "secret", "authMechanism": "SCRAM-SHA-256"}
+    async with clients(server, people["ada"], carl, serverSelectionTimeoutMS=400) as (good, bad):
+        async with Load(good, "good") as load:
+            for _ in range(2):
+                with pytest.raises(ConnectionFailure, match="the server closed the connection"):
+                    await bad.ping()
+            await load.goes_on()
+        assert load.errors == []
+        assert good.pool_status()[server.address].generation == 0
+        assert rule.used < 60
+
+
+async def test_waiting_as_the_specification_does(
+    server: MongoTestServer, kit: CertKit, people: dict[str, Certificate]
+) -> None:
+    """With tlsFailFast=false a fault of TLS is waited out, without a storm; the other one notices nothing."""
+    bad_identity, _, says = bad_ones(kit, people)["strange CA"]
+    async with clients(server, people["ada"], bad_identity, tlsFailFast=False, serverSelectionTimeoutMS=500) as (
+        good,
+        bad,
+    ):
+        async with Load(good, "good") as load:
+            begun = asyncio.get_running_loop().time()
+            with pytest.raises(ServerCertificateError, match=says):
+                await bad.ping()
+            assert asyncio.get_running_loop().time() - begun >= 0.49
+            await load.goes_on()
+        assert load.errors == []
+        assert len(server.failed_handshakes) < 30
+
+
+@pytest.mark.parametrize("what", ["unknown user", "strange CA"])
+async def test_keeping_a_minimum_is_no_storm(
+    server: MongoTestServer, kit: CertKit, people: dict[str, Certificate], what: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Who is refused is not tried again at once for minPoolSize; the log is told once."""
+    bad_identity, error, _ = bad_ones(kit, people)[what]
+    async with (
+        clients(server, people["ada"], bad_identity, minPoolSize=3) as (good, bad),
+        Load(good, "good") as load,
+    ):
+        with pytest.raises(error):
+            await bad.ping()
+        attempts = attempts_of_bad(server)
+        begun = asyncio.get_running_loop().time()
+        while asyncio.get_running_loop().time() < begun + 1.2:
+            await load.goes_on()
+        assert attempts_of_bad(server) - attempts <= 8
+    told = [record for record in caplog.records if "minPoolSize" in record.getMessage()]
+    assert len(told) <= 1
+
+
+def attempts_of_bad(server: MongoTestServer) -> int:
+    hellos = [command.document.get("speculativeAuthenticate", {}) for command in server.commands_named("hello")]
+    return len(server.failed_handshakes) + len(hellos)
+
+
+# Shared
+
+
+async def test_monitors_are_shared(kit: CertKit, people: dict[str, Certificate]) -> None:
+    """However many identities there are, a server is watched by one client's connections."""
+    with ReplicaSet(members=2, ca=kit, users=[*people.values()]) as rs:
+        others = [identity(people[name]) for name in ("bob", "eve")]
+        async with clients(rs, people["ada"], *others, heartbeatFrequencyMS=500) as found:
+            await found[0].ping()
+            async with asyncio.timeout(5):
+                # Each has one that streams and one that measures round trips.
+                while watching(rs) < 4:  # noqa: ASYNC110
+                    await asyncio.sleep(0.01)
+            for client in found[1:]:
+                await client.ping()
+                await client["app"].with_options(read_preference=ReadPreference.SECONDARY)["x"].find_one()
+            assert watching(rs) == 4
+            shown = {c.tls.peer_der for member in rs.members for c in member.connections if c.tls and not c.user}
+            assert shown == {der(people["ada"])}
+
+
+def watching(rs: ReplicaSet) -> int:
+    return sum(connection.user is None for member in rs.members for connection in member.connections)
+
+
+# Renewed
+
+
+def renewed(kit: CertKit, name: str, number: int) -> Certificate:
+    return kit.client(subject=f"CN={name}", not_after=datetime.now(UTC) + timedelta(days=30 + number))
+
+
+async def test_each_is_renewed_by_itself(server: MongoTestServer, kit: CertKit, tmp_path: Path) -> None:
+    """A new file of one changes its connections only, and only it tells of that."""
+    files = {name: renewed(kit, name, 0).write(tmp_path, f"{name}.pem") for name in ("ada", "bob")}
+    uri = f"mongodb://{server.address}/?authMechanism=MONGODB-X509&tlsReloadIntervalMS=0&tlsCAFile={kit.ca_path}"
+    async with (
+        AsyncClient.connect(uri, tlsCertificateKeyFile=str(files["ada"])) as ada,
+        ada.with_identity(tlsCertificateKeyFile=str(files["bob"])) as bob,
+    ):
+        before = {client: client.tls_status() for client in (ada, bob)}
+        new = renewed(kit, "bob", 1)
+        new.write(tmp_path, "bob.pem")
+        assert await ada.reload_tls() is False
+        assert await bob.reload_tls() is True
+        assert await bob.reload_tls() is False
+        assert ada.tls_status() == before[ada]
+        after = bob.tls_status()
+        assert after.fingerprint == new.details.fingerprint != before[bob].fingerprint
+        assert after.last_reload is not None
+        await asyncio.gather(*(use_more_connections(client, server) for client in (ada, bob)))
+        shown = defaultdict[str | None, set[bytes | None]](set)
+        for connection in server.connections:
+            assert connection.tls is not None
+            shown[connection.user].add(connection.tls.peer_der)
+        assert der(new) in shown["CN=bob"]
+        assert len(shown["CN=ada"]) == len(shown[None]) == 1
+        assert der(new) not in shown["CN=ada"] | shown[None]
+
+
+async def use_more_connections(client: Client, server: MongoTestServer) -> None:
+    """As many operations at once as need more connections than there are."""
+    count = len(server.connections) + 3
+    server.on("find").answers_after(0.05).times(count)
+    await asyncio.gather(*(client["app"]["things"].find_one({"n": n}) for n in range(count)))
+
+
+@pytest.mark.parametrize("removed", [False, True])
+async def test_the_monitors_of_a_closed_one_are_renewed(
+    server: MongoTestServer, kit: CertKit, tmp_path: Path, people: dict[str, Certificate], removed: bool
+) -> None:
+    """They go on showing its certificate, and the next one of it; even if its user is gone from the database."""
+    first = renewed(kit, "ada", 0)
+    path = first.write(tmp_path, "ada.pem")
+    uri = f"mongodb://{server.address}/?authMechanism=MONGODB-X509&tlsReloadIntervalMS=20&tlsCAFile={kit.ca_path}"
+    ada = await AsyncClient.connect(uri, tlsCertificateKeyFile=str(path))
+    async with ada.with_identity(**identity(people["bob"])) as bob:
+        await ada.close()
+        if removed:
+            server.remove_user("CN=ada")
+        new = renewed(kit, "ada", 1)
+        new.write(tmp_path, "ada.pem")
+        async with asyncio.timeout(10):
+            while {c.tls.peer_der for c in server.connections if c.tls and not c.user} != {der(new)}:
+                await bob.ping()
+                await asyncio.sleep(0.01)
+        assert not [connection for connection in server.connections if connection.user == "CN=ada"]
+
+
+async def test_a_renewal_of_one_that_is_refused(
+    server: MongoTestServer,
+    kit: CertKit,
+    tmp_path: Path,
+    people: dict[str, Certificate],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """A new certificate of another subject that nobody knows: the present one stays, and the others work."""
+    path = renewed(kit, "bob", 0).write(tmp_path, "bob.pem")
+    async with clients(server, people["ada"], {"tlsCertificateKeyFile": str(path)}, tlsReloadIntervalMS=0) as (
+        ada,
+        bob,
+    ):
+        await asyncio.gather(ada.ping(), bob.ping())
+        with caplog.at_level(logging.WARNING, "aiomongo_tls.tls"):
+            kit.client(subject="CN=unknown").write(tmp_path, "bob.pem")
+            assert await bob.reload_tls() is False
+        assert bob.tls_status().on_disk_differs
+        assert not ada.tls_status().on_disk_differs
+        assert isinstance(bob.tls_status().last_reload_error, AuthenticationFailed)
+        await asyncio.gather(ada.ping(), bob.ping())
+        assert len([record for record in caplog.records if "identity is refused" in record.getMessage()]) == 1
+
+
+async def test_another_subject_drops_its_own_sessions(
+    server: MongoTestServer, kit: CertKit, tmp_path: Path, people: dict[str, Certificate]
+) -> None:
+    """Sessions belong to a user; those of the others stay."""
+    path = renewed(kit, "bob", 0).write(tmp_path, "bob.pem")
+    async with clients(server, people["ada"], {"tlsCertificateKeyFile": str(path)}, tlsReloadIntervalMS=0) as found:
+        lsids: dict[Client, list[bytes]] = {client: [] for client in found}
+
+        async def use() -> None:
+            for client in found:
+                await client["app"]["things"].find_one()
+                lsids[client].append(bytes(server.commands_named("find")[-1].document["lsid"]["id"]))
+
+        await use()
+        people["eve"].write(tmp_path, "bob.pem")
+        assert await found[1].reload_tls() is True
+        await use()
+        assert lsids[found[0]][0] == lsids[found[0]][1]
+        assert lsids[found[1]][0] != lsids[found[1]][1]
+        assert found[1].tls_status().user == "CN=eve"
