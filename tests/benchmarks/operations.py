@@ -30,6 +30,10 @@ class Settings:
     rounds: int = 15
     slice_time: float = SLICE
 
+    def rounds_of(self, task: Task) -> int:
+        """Fewer of those that take long at a time."""
+        return self.rounds if task.documents == 1 else max(1, self.rounds * 2 // 3)
+
 
 async def measure(settings: Settings) -> None:
     """All tasks of the settings."""
@@ -39,20 +43,21 @@ async def measure(settings: Settings) -> None:
         for concurrency in TASKS[name].concurrency
         if concurrency in settings.concurrency or len(TASKS[name].concurrency) == 1
     ]
-    telling.steps(len(plan) * settings.rounds)
+    telling.steps(sum(settings.rounds_of(task) for task, _ in plan))
     with temporary_folder() as folder:
         files = Files.write(Path(folder)) if settings.tls else None
         with Server(files) as server:
             async with AsyncExitStack() as stack:
                 contestants = await open_all(stack, server, settings.contestants)
                 for task, concurrency in plan:
+                    rounds = settings.rounds_of(task)
                     title = f"{task.title} x{concurrency}, {settings.loop}, {'TLS' if settings.tls else 'plain'}"
                     slices = await compare(
                         {
                             name: Work(await contestant.prepare(task, concurrency), concurrency, task.documents > 1)
                             for name, contestant in contestants.items()
                         },
-                        settings.rounds,
+                        rounds,
                         slice_time=settings.slice_time,
                         server_cpu=server.cpu,
                         advance=lambda title=title: telling.step(title),

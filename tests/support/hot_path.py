@@ -7,7 +7,9 @@ python tests/support/hot_path.py --layers    # and where they come from
 from __future__ import annotations
 
 import asyncio
+import json
 import sys
+from pathlib import Path
 from typing import Any
 
 from effort import Effort, effort
@@ -16,6 +18,7 @@ from aiomongo_tls import AsyncClient
 from aiomongo_tls.testing import CertKit, MongoTestServer
 
 DOCUMENTS = 100
+BOUNDS = Path(__file__).parents[1] / "benchmarks" / "hot_path.json"
 
 
 async def efforts() -> dict[str, Effort]:
@@ -49,12 +52,16 @@ async def efforts() -> dict[str, Effort]:
 
 
 def main() -> None:
-    """Print them."""
+    """Print them, and write them where they are wanted."""
     found = asyncio.run(efforts())
-    print(f"    ({sys.version_info[0]}, {sys.version_info[1]}): {{")
-    for name, its in found.items():
-        print(f'        "{name}": ({its.instructions.total()}, {its.calls.total()}),')
-    print("    },")
+    counts = {name: [its.instructions.total(), its.calls.total()] for name, its in found.items()}
+    for name, (instructions, calls) in counts.items():
+        print(f"{name:20} {instructions:6} instructions {calls:5} calls")
+    if "--renew" in sys.argv:
+        bounds = json.loads(BOUNDS.read_text(encoding="utf-8")) if BOUNDS.exists() else {}
+        bounds[f"{sys.version_info[0]}.{sys.version_info[1]}"] = counts
+        lines = (f"  {json.dumps(version)}: {json.dumps(bounds[version])}" for version in sorted(bounds))
+        BOUNDS.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
     if "--layers" in sys.argv:
         for name, its in found.items():
             print(f"\n{name}: instructions, calls")
