@@ -159,7 +159,12 @@ ATTEMPTS: Mapping[str, Attempt] = {
     "$push with modifiers": _gives(
         1, lambda c: c.update_one({"_id": 1}, {"$push": {"a": {"$each": [5, 6], "$slice": 3}}}).modified_count
     ),
-    "collation": _gives(1, lambda c: len(list(c.find({"_id": 1}, collation={"locale": "en", "strength": 2})))),
+    "collation": _gives(
+        1,
+        lambda c: (
+            c.insert_one({"s": "Ada"}) and len(list(c.find({"s": "ada"}, collation={"locale": "en", "strength": 2})))
+        ),
+    ),
     "hint": _gives(1, lambda c: len(list(c.find({"_id": 1}, hint="_id_")))),
     "comment": _gives(1, lambda c: len(list(c.find({"_id": 1}, comment="why")))),
     "max_time_ms": _gives(1, lambda c: len(list(c.find({"_id": 1}, max_time_ms=5000)))),
@@ -193,6 +198,7 @@ ATTEMPTS: Mapping[str, Attempt] = {
         ),
     ),
     "ordered bulks that stop": lambda c: _stop_at_the_first(c),
+    "counts of failed bulks": _gives(1, lambda c: _inserted_by([{"_id": 1}, {"_id": 9}], c)),
     "refusal of documents that grow too large": _refused(
         lambda c: (
             c.insert_one({"_id": "large", "a": b"x" * 15_000_000}),
@@ -223,7 +229,9 @@ ATTEMPTS: Mapping[str, Attempt] = {
     "duplicate key details": lambda c: _with_key_value(c),
     "capped collection": lambda c: c.database.create_collection(c.name + "_capped", capped=True, size=100_000),
     "tailable cursor": lambda c: _tail(c),
-    "view": lambda c: c.database.create_collection(c.name + "_view", viewOn=c.name, pipeline=[]),
+    "view": _gives(
+        2, lambda c: len(list(c.database.create_collection(c.name + "_view", viewOn=c.name, pipeline=[]).find()))
+    ),
     "validator": _refused(
         lambda c: c.insert_one({"n": 1}),
         before=lambda c: c.database.create_collection(c.name, validator={"n": {"$gt": 5}}),
@@ -249,6 +257,15 @@ ATTEMPTS: Mapping[str, Attempt] = {
     "refusal of killed cursors": _refused(lambda c: _read_on(c)),
     "refusal of unknown parameters": _refused(lambda c: c.database.command({"find": c.name, "nonsense": 1})),
 }
+
+
+def _inserted_by(documents: list[Document], collection: Collection[Document]) -> int:
+    """How many documents of an unordered bulk that fails are inserted, as PyMongo is told."""
+    try:
+        collection.insert_many(documents, ordered=False)
+    except BulkWriteError as error:
+        return int(error.details["nInserted"])
+    raise _OtherwiseError("PyMongo is not refused")
 
 
 def _with_key_value(collection: Collection[Document]) -> None:

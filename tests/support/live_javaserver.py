@@ -248,7 +248,7 @@ class JavaServer:
         certificate: Certificate | None = None,
         demands_client_certificate: bool | None = None,
     ) -> LiveServer:
-        """One more, whose data is where this one's is: in a file or in memory."""
+        """One more, whose data is in a file: it may be killed and started again."""
         if replica_set is not None:
             self._refuse("replSetGetStatus")
         if user is not None:
@@ -257,7 +257,7 @@ class JavaServer:
             raise Unsupported(
                 f"{self.name} asks no client for a certificate (MongoServer.enableSsl takes none to trust)"
             )
-        return JavaServer(self._kit, certificate=certificate, is_durable=self.is_durable)
+        return JavaServer(self._kit, certificate=certificate)
 
     def _refuse(self, command: str) -> NoReturn:
         """Say it in the server's own words."""
@@ -295,8 +295,8 @@ class JavaServer:
 
 
 def start() -> LiveServer:
-    """A durable mongo-java-server with an authority of its own."""
-    return JavaServer(CertKit())
+    """A mongo-java-server with an authority of its own, and its data in memory: that is ten times as fast."""
+    return JavaServer(CertKit(), is_durable=False)
 
 
 def main() -> int:

@@ -51,6 +51,7 @@ async def test_what_is_there_twice(things: Things) -> None:
     assert caught.value.details["keyValue"] == {"_id": 1}
 
 
+@pytest.mark.needs("counts of failed bulks")
 async def test_duplicate_keys_in_a_bulk(things: Things) -> None:
     """What went well is counted beside what did not."""
     await things.insert_one({"_id": 2})
