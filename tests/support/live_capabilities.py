@@ -10,6 +10,7 @@ from __future__ import annotations
 import datetime
 import uuid
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import bson
@@ -210,6 +211,7 @@ ATTEMPTS: Mapping[str, Attempt] = {
         list(c.find()),
         c.drop(),
     ),
+    "increases of several clients at the same time": lambda c: _count_together(c),
     "unacknowledged writes": lambda c: _without_replies(c),
     "unique index": _refused(
         lambda c: c.insert_one({"s": "text"}), before=lambda c: c.create_index("s", unique=True), code=11000
@@ -305,6 +307,15 @@ def _without_replies(collection: Collection[Document]) -> None:
     for _ in range(3):
         careless.insert_one({})
     collection.insert_one({})
+
+
+def _count_together(collection: Collection[Document]) -> None:
+    collection.insert_one({"_id": 1, "n": 0})
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(lambda _: collection.update_one({"_id": 1}, {"$inc": {"n": 1}}), range(80)))
+    found = collection.find_one() or {}
+    if found["n"] != 80:
+        raise _OtherwiseError(f"80 increases by PyMongo in 8 threads come to {found['n']}")
 
 
 def _read_on(collection: Collection[Document]) -> None:
