@@ -493,10 +493,14 @@ class Topology:
                     is_over = search.limit.has_passed(loop.time()) or exc.has_error_label(SYSTEM_OVERLOADED)
                     if is_over or self._is_final(exc, search):
                         raise
-                has_another = access.fault is not None and not search.is_refused(deployment, principal)
-                if deployment.description is known and not has_another:
-                    # Nothing was learned, as it is with a load balancer: it would be tried in the same way again.
-                    await principal.beginning.pause(backoff.pause(), search.limit)
+                    has_another = access.fault is not None and not search.is_refused(deployment, principal)
+                    if deployment.description is known and not has_another:
+                        # Nothing was learned, as it is with a load balancer: it would be tried in the same way again.
+                        seconds = backoff.pause()
+                        was_last = search.deadline.has_passed(loop.time() + seconds)
+                        await principal.beginning.pause(seconds, search.limit)
+                        if was_last or search.deadline.has_passed(loop.time()):
+                            raise
         finally:
             if warning is not None:
                 warning.cancel()

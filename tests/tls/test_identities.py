@@ -388,7 +388,7 @@ async def test_a_bad_one_beside_a_good_one_behind_a_load_balancer(
 ) -> None:
     """Where nobody watches."""
     bad_identity, error, says = bad_ones(kit, people)[what]
-    users = [*people.values(), User("carl", "secret")]
+    users: list[Certificate | User] = [*people.values(), User("carl", "secret")]
     with MongoTestServer(ca=kit, users=users, topology="load_balanced") as server:
         async with clients(server, people["ada"], bad_identity) as (good, bad):
             await check_good_and_bad(good, bad, error, says)
@@ -452,14 +452,17 @@ async def test_hanging_up_on_one(server: MongoTestServer, people: dict[str, Cert
     """Nobody says why, so it is tried again until the time is up; the other one notices nothing."""
 
     def is_bobs(command: RecordedCommand) -> bool:
-        return command.document.get("speculativeAuthenticate", {}).get("mechanism") == "SCRAM-SHA-256"
+        return bool(command.document.get("speculativeAuthenticate", {}).get("mechanism") == "SCRAM-SHA-256")
 
     rule = server.on("hello", where=is_bobs).hangs_up()
     carl = {"username": "carl", "password": "secret", "authMechanism": "SCRAM-SHA-256"}
-    async with clients(server, people["ada"], carl, serverSelectionTimeoutMS=400) as (good, bad):
+    async with clients(server, people["ada"], carl) as (good, bad):
         async with Load(good, "good") as load:
+            with suppress(ConnectionFailure), timeout(2):
+                # Its files are read, which may take long on a busy machine.
+                await bad.ping()
             for _ in range(2):
-                with pytest.raises(ConnectionFailure, match="the server closed the connection"):
+                with pytest.raises(ConnectionFailure, match="the server closed the connection"), timeout(0.5):
                     await bad.ping()
             await load.goes_on()
         assert load.errors == []
@@ -472,15 +475,16 @@ async def test_waiting_as_the_specification_does(
 ) -> None:
     """With tlsFailFast=false a fault of TLS is waited out, without a storm; the other one notices nothing."""
     bad_identity, _, says = bad_ones(kit, people)["strange CA"]
-    async with clients(server, people["ada"], bad_identity, tlsFailFast=False, serverSelectionTimeoutMS=500) as (
+    async with clients(server, people["ada"], bad_identity, tlsFailFast=False) as (
         good,
         bad,
     ):
         async with Load(good, "good") as load:
-            begun = asyncio.get_running_loop().time()
-            with pytest.raises(ServerCertificateError, match=says):
-                await bad.ping()
-            assert asyncio.get_running_loop().time() - begun >= 0.49
+            for seconds in (2, 0.5):
+                begun = asyncio.get_running_loop().time()
+                with pytest.raises(ServerCertificateError, match=says), timeout(seconds):
+                    await bad.ping()
+                assert asyncio.get_running_loop().time() - begun >= 0.9 * seconds
             await load.goes_on()
         assert load.errors == []
         assert len(server.failed_handshakes) < 30
