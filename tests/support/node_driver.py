@@ -16,24 +16,23 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import bson
 from bson import json_util
+from bson.binary import UuidRepresentation
 from bson.codec_options import DatetimeConversion
 
 PATIENCE = 20.0
 """Seconds to wait for an answer, an event, or the end of the process."""
 
-_CODEC = bson.CodecOptions[dict[str, Any]](
-    tz_aware=False, uuid_representation=bson.binary.UuidRepresentation.UNSPECIFIED
-)
+_CODEC = bson.CodecOptions[dict[str, Any]](tz_aware=False, uuid_representation=UuidRepresentation.UNSPECIFIED)
 _ASK = json_util.RELAXED_JSON_OPTIONS
 _HEAR = json_util.JSONOptions(
     json_mode=json_util.JSONMode.CANONICAL,
     datetime_conversion=DatetimeConversion.DATETIME_AUTO,
     tz_aware=False,
-    uuid_representation=bson.binary.UuidRepresentation.UNSPECIFIED,
+    uuid_representation=UuidRepresentation.UNSPECIFIED,
 )
 
 Event = dict[str, Any]
@@ -115,16 +114,16 @@ class Kept(Calls):
 
     Args:
         node: the process.
-        number: its number there.
+        number: its number there; `kept_as`, lest it hide a method of the driver's.
     """
 
     def __init__(self, node: Node, number: int) -> None:
         super().__init__(node, number)
-        self._number = number
+        self.kept_as = number
 
     def events(self, *names: str) -> list[Event]:
         """What happened to it so far, oldest first: events of these names, or all."""
-        return self._node.events_of(self._number, names)
+        return self._node.events_of(self.kept_as, names)
 
     def wait_for(self, *names: str, when: Callable[[list[Event]], object] = bool) -> list[Event]:
         """Wait for events.
@@ -136,7 +135,7 @@ class Kept(Calls):
         Raises:
             TimeoutError: they have not come.
         """
-        return self._node.wait_for(self._number, names, when)
+        return self._node.wait_for(self.kept_as, names, when)
 
 
 class Node:
@@ -292,11 +291,11 @@ def _document(pairs: Sequence[tuple[str, Any]]) -> Any:
 def _sendable(value: Any) -> Any:
     """What can be written as Extended JSON; objects that were kept become their numbers."""
     if isinstance(value, Kept):
-        return {"$kept": value._number}
+        return {"$kept": value.kept_as}
     if isinstance(value, Exactly):
         return {"$bytes": base64.b64encode(bson.encode(value.document, codec_options=_CODEC)).decode()}
     if isinstance(value, Mapping):
-        return {key: _sendable(inner) for key, inner in value.items()}
+        return {key: _sendable(inner) for key, inner in cast("Mapping[str, Any]", value).items()}
     if isinstance(value, list | tuple):
-        return [_sendable(inner) for inner in value]
+        return [_sendable(inner) for inner in cast("Sequence[Any]", value)]
     return value

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -213,6 +214,10 @@ def disturb(rs: ReplicaSet, number: int) -> None:
         rs.elect(rs.secondaries[0])
 
 
+def at_least(count: int, events: list[Event]) -> bool:
+    return len(events) >= count
+
+
 def carried_out(rs: ReplicaSet) -> set[Any]:
     """The ids that were inserted, by what the members remember of it."""
     commands = [command for member in rs.members for command in member.commands_named("insert")]
@@ -229,12 +234,11 @@ def test_failover(connect: Any, node: Node, aiomongo_certs: CertKit, delay: floa
     with ReplicaSet(ca=aiomongo_certs, election_delay=delay) as rs:
         client = connected(connect, rs)
         users = client.db("app").collection("log")
-        writers = node.scripts.writers(client, "app", "log", 4).get()
-        writers = Kept(node, writers)
+        writers = Kept(node, node.scripts.writers(client, "app", "log", 4).get())
         for number in range(9):
-            so_far = len(writers.events("acknowledged"))
+            enough = len(writers.events("acknowledged")) + 10
             disturb(rs, number)
-            writers.wait_for("acknowledged", when=lambda events, so_far=so_far: len(events) >= so_far + 10)
+            writers.wait_for("acknowledged", when=partial(at_least, enough))
         told = writers.end().get()
         found = {entry["_id"] for entry in users.find({}).toArray().get()}
         assert set(told["acknowledged"]) <= found == carried_out(rs)
