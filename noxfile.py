@@ -102,3 +102,18 @@ def javaserver(session: nox.Session) -> None:
         env["AIOMONGO_TLS_TEST_MINIMUM"] = "60"
     folders = ["tests/interop/live", "tests/interop/javaserver"]
     session.run("python", "-X", "dev", "-m", "pytest", *folders, *session.posargs, env=env)
+
+
+@nox.session
+def ferretdb(session: nox.Session) -> None:
+    """The live suite against FerretDB with SQLite (and Go's TLS), which is built where it is not there yet."""
+    install(session, "test")
+    # Its progress, on stderr, is to be seen: a build takes minutes.
+    told = session.run("python", "tests/support/live_ferretdb.py", silent=True, stderr=None, success_codes=[0, 77])
+    *_, last = str(told).strip().splitlines()
+    if last.startswith("NOT RUN"):
+        session.skip(last)
+    env = {"AIOMONGO_TLS_TEST_SERVER": "ferretdb", "FERRETDB_BIN": last}
+    if not session.posargs:
+        env["AIOMONGO_TLS_TEST_MINIMUM"] = "60"
+    session.run("python", "-X", "dev", "-m", "pytest", "tests/interop/live", *session.posargs, env=env)
