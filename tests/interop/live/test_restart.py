@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
+from events import Events
 from live_server import LiveServer
 
 from aiomongo_tls import (
@@ -17,6 +18,7 @@ from aiomongo_tls import (
     ConnectionFailure,
     InsertOne,
     MongoError,
+    ServerHeartbeatSucceededEvent,
     ServerSelectionTimeoutError,
 )
 
@@ -77,14 +79,20 @@ async def test_while_it_is_gone(mortal: LiveServer, connected: AsyncClient[Any])
         assert (await connected.ping())["ok"] == 1
 
 
-async def test_who_waits_is_served_when_it_is_back(mortal: LiveServer, connected: AsyncClient[Any]) -> None:
+async def test_who_waits_is_served_when_it_is_back(mortal: LiveServer) -> None:
     """Fifty reads that began while it was gone."""
-    mortal.kill()
-    things = connected["app"]["things"]
-    waiting = [asyncio.create_task(things.find_one({"_id": n})) for n in range(50)]
-    await asyncio.to_thread(mortal.restart)
-    async with asyncio.timeout(30):
-        assert await asyncio.gather(*waiting) == [None] * 50
+    events = Events()
+    options: dict[str, Any] = {"serverSelectionTimeoutMS": 20_000, "heartbeatFrequencyMS": 500}
+    async with AsyncClient.connect(mortal.uri(), event_listeners=[events], **options) as client:
+        # A monitor looks again at once when its connection is lost, but not within half a second of the first look:
+        # till then a read that is refused twice is told so.
+        await events.occurs(ServerHeartbeatSucceededEvent, 2)
+        mortal.kill()
+        things = client["app"]["things"]
+        waiting = [asyncio.create_task(things.find_one({"_id": n})) for n in range(50)]
+        await asyncio.to_thread(mortal.restart)
+        async with asyncio.timeout(30):
+            assert await asyncio.gather(*waiting) == [None] * 50
 
 
 async def test_a_client_that_comes_too_early(mortal: LiveServer) -> None:
