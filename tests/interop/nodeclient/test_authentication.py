@@ -89,13 +89,13 @@ def test_without_a_login(node: Node, aiomongo_server: MongoTestServer) -> None:
 
 def test_a_user_who_was_removed(node: Node, aiomongo_server: MongoTestServer) -> None:
     """What is open stays open; new connections are refused."""
-    client = node.connect(aiomongo_server.uri(), {"maxPoolSize": 1}, events=["connectionClosed"])
+    client = node.connect(aiomongo_server.uri(), {"maxPoolSize": 1}, events=["connectionPoolCleared"])
     users = client.db("app").collection("users")
     users.insertOne({"_id": 1}).get()
     aiomongo_server.remove_user(aiomongo_server.certs.client("tester"))
     users.insertOne({"_id": 2}).get()
     aiomongo_server.drop_connections()
-    client.wait_for("connectionClosed")
+    client.wait_for("connectionPoolCleared")
     with pytest.raises(NodeError) as caught:
         users.insertOne({"_id": 3}).get()
     assert caught.value.code == 18
@@ -180,7 +180,7 @@ def test_a_certificate_and_a_password(node: Node, aiomongo_server: MongoTestServ
     """The certificate is for TLS, the password for the user."""
     assert who(node.connect(aiomongo_server.uri())) == [{"user": "both", "db": "admin"}]
     with pytest.raises(NodeError) as caught:
-        node.connect(aiomongo_server.uri(client=None, user=BOTH), {"serverSelectionTimeoutMS": 300})
+        node.connect(aiomongo_server.uri(client=None, user=BOTH), {"serverSelectionTimeoutMS": 500})
     assert caught.value.name == "MongoServerSelectionError"
 
 

@@ -342,7 +342,7 @@ def test_options_that_are_only_passed_on(users: Calls, aiomongo_server: MongoTes
 
 def test_a_server_that_does_not_answer(connect: Any, aiomongo_server: MongoTestServer) -> None:
     """After socketTimeoutMS the driver gives the connection up, and reads on another one."""
-    client = connect(aiomongo_server.uri(), {"socketTimeoutMS": 300})
+    client = connect(aiomongo_server.uri(), {"socketTimeoutMS": 700})
     users = client.db("app").collection("users")
     users.insertOne({"_id": 1}).get()
     aiomongo_server.on("find").stays_silent().once()

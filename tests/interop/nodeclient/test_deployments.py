@@ -15,7 +15,7 @@ PRIMARY, SECONDARY = "RSPrimary", "RSSecondary"
 TOPOLOGY = "topologyDescriptionChanged"
 # A server that is lost is looked at again after 10 ms instead of 500 ms if somebody waits for it, else after 0.1 s.
 QUICK = {"minHeartbeatFrequencyMS": 10, "heartbeatFrequencyMS": 100, "serverSelectionTimeoutMS": 10_000}
-IMPATIENT = {**QUICK, "serverSelectionTimeoutMS": 300}
+IMPATIENT = {**QUICK, "serverSelectionTimeoutMS": 500}
 
 
 @pytest.fixture
@@ -300,7 +300,7 @@ def test_a_write_that_a_step_down_broke_off(rs: ReplicaSet, connect: Any) -> Non
 
 def test_no_majority(rs: ReplicaSet, connect: Any) -> None:
     """What is left is read from, and not written to."""
-    client = connected(connect, rs, serverSelectionTimeoutMS=300)
+    client = connected(connect, rs, serverSelectionTimeoutMS=500)
     users = client.db("app").collection("users")
     users.insertOne({"_id": 1}).get()
     rs.kill(rs.members[0])
@@ -458,10 +458,10 @@ def test_mongos_behind_a_load_balancer(connect: Any, aiomongo_certs: CertKit) ->
 
 @pytest.mark.parametrize("size", [1, 10, 100])
 def test_many_operations_at_once(rs: ReplicaSet, connect: Any, node: Node, size: int) -> None:
-    """Five kinds of operation, three hundred at a time, on pools of any size: all counted, none lost."""
+    """Five kinds of operation, a hundred at a time, on pools of any size: all counted, none lost."""
     client = connected(connect, rs, maxPoolSize=size)
-    assert node.scripts.load(client, "app", "users", 300).get() == 300
-    assert client.db("app").collection("users").countDocuments({"n": 2}).get() == 150
+    assert node.scripts.load(client, "app", "users", 100).get() == 100
+    assert client.db("app").collection("users").countDocuments({"n": 2}).get() == 50
     opened = {command.connection_id for command in rs.members[0].commands_named("insert", "update", "find")}
     assert len(opened) <= size
 
@@ -493,7 +493,7 @@ def test_many_operations_with_failures(rs: ReplicaSet, connect: Any, node: Node)
 
 def test_a_pool_that_waits(rs: ReplicaSet, connect: Any) -> None:
     """Who waits too long for a connection is told so; the others are served."""
-    client = connected(connect, rs, maxPoolSize=1, waitQueueTimeoutMS=200)
+    client = connected(connect, rs, maxPoolSize=1, waitQueueTimeoutMS=1000)
     users = client.db("app").collection("users")
     users.insertOne({"_id": 1}).get()
     rs.members[0].on("find").stays_silent().once()

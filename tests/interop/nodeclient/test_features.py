@@ -172,6 +172,6 @@ def test_a_list_of_revoked_certificates(node: Node, aiomongo_server: MongoTestSe
     node.connect(uri).close().get()
     aiomongo_server.rotate(revoked)
     with pytest.raises(NodeError) as caught:
-        node.connect(uri, {"serverSelectionTimeoutMS": 300})
+        node.connect(uri, {"serverSelectionTimeoutMS": 500})
     assert "certificate revoked" in caught.value.story
     node.connect(aiomongo_server.uri()).close().get()
