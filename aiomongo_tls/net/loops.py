@@ -51,6 +51,11 @@ class LoopBinding:
         self._process = 0
 
     @property
+    def is_bound(self) -> bool:
+        """Whether it was bound to any loop yet."""
+        return self._loop is not None
+
+    @property
     def is_alive(self) -> bool:
         """Whether the loop that it is bound to can still be used, in this process."""
         return self._loop is not None and not self._loop.is_closed() and self._process == os.getpid()

@@ -33,7 +33,7 @@ class SharedLife:
         self.clients: WeakSet[object] = WeakSet()
 
     def move_to(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Belong to this loop and process from now on, afresh.
+        """Belong to this loop and process from now on; afresh, if it belonged to another one before.
 
         Args:
             loop: the running loop.
@@ -41,8 +41,10 @@ class SharedLife:
         Raises:
             InvalidOperation: the present one is still open.
         """
+        was_bound = self.binding.is_bound
         self.binding.bind(loop)
-        self.begin_afresh()
+        if was_bound:
+            self.begin_afresh()
 
     def begin_afresh(self) -> None:
         """Leave the present life behind: it belonged to a loop that is closed, or to the parent process."""

@@ -165,10 +165,13 @@ class Topology:
     @property
     def description(self) -> TopologyDescription:
         """What is known of the servers; before the first use what the options say."""
-        if self._life.deployment is not None:
-            return self._life.deployment.description
+        if self._is_closed:
+            return NO_TOPOLOGY
+        deployment = self._shared.life.deployment
+        if deployment is not None:
+            return deployment.description
         options = self._options
-        if self._is_closed or options.srv is not None:
+        if options.srv is not None:
             return NO_TOPOLOGY
         return initial(
             options.seeds,
@@ -395,23 +398,21 @@ class Topology:
         self._is_closed = True
         shared.clients.discard(self)
         if not is_alive:
-            # Nothing was opened, or it went with its loop, or is the parent process's: nothing of it may be touched.
             shared.begin_afresh()
+        if self._life is not shared.life:
+            # What it had went with another loop, or is the parent process's: nothing of it may be touched.
             self._hold()
-            self._life.release(self._principal, self, how)
-        elif not shared.clients:
-            shared.life.end(how)
-        elif self._life is shared.life:
-            # Otherwise it was never used on the present loop, or process.
+        if is_alive and not shared.clients:
+            self._life.end(how)
+        else:
             self._life.release(self._principal, self, how)
         return is_alive
 
     async def _wait_ended(self) -> None:
-        life = self._shared.life
         if not self._shared.clients:
-            await life.wait_ended()
-        elif self._life is life and self._principal.is_closed:
-            await life.wait_released(self._principal)
+            await self._life.wait_ended()
+        elif self._principal.is_closed:
+            await self._life.wait_released(self._principal)
 
     # Where we are
 
