@@ -72,6 +72,7 @@ def demo(session: nox.Session) -> None:
 def bench(session: nox.Session) -> None:
     """Client CPU beside PyMongo Async and bare asyncio: less than a quarter of an hour, with `-- --quick` a minute."""
     install(session, "bench")
+    session.install("--upgrade", "pymongo", "uvloop")
     session.run("python", "tests/benchmarks/run.py", *session.posargs)
 
 

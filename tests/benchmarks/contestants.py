@@ -22,7 +22,7 @@ import bson
 import pymongo
 from pymongo import AsyncMongoClient
 from server import Files, Server
-from tasks import Operation, Task
+from tasks import DATABASE, Operation, Task
 
 import aiomongo_tls
 from aiomongo_tls import AsyncClient
@@ -56,10 +56,22 @@ class Client:
     def __init__(self, client: Any, module: Any) -> None:
         self.client = client
         self.module = module
+        self.connections = 1
 
     async def prepare(self, task: Task, concurrency: int) -> Operation:
         """What is called with a number for each operation of a task."""
+        await self.warm(concurrency)
         return task.prepare(self.client, self.module)
+
+    async def warm(self, connections: int) -> None:
+        """See to it that there are so many connections, so that opening them is measured only where it is meant to be.
+
+        A lean server holds its answers back until there are; others answer at once.
+        """
+        if connections > self.connections:
+            self.connections = connections
+            barrier = self.client[DATABASE][f"barrier_{connections}"]
+            await asyncio.gather(*(barrier.find_one({}) for _ in range(connections)))
 
 
 class Bare:

@@ -97,6 +97,8 @@ async def measure(settings: Settings) -> None:
 
 async def line(settings: Settings, what: str, points: dict[tuple[str, int], Point]) -> None:
     """One picture: what it costs for each contestant at each size."""
+    for (_, size), point in points.items():
+        await point.client.warm(size if what == "pool" else min(point.concurrency, 100))
     works = {
         key: Work(
             point.task.prepare(point.client.client, point.client.module), point.concurrency, point.task.documents > 1
