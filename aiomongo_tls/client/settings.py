@@ -130,4 +130,10 @@ class Settings:
 
 def _check(name: str, value: object, expected: type) -> None:
     if not isinstance(value, expected):
-        raise TypeError(f"{name} is a {expected.__name__}, not {type(value).__name__}")
+        # With the package: PyMongo's classes, which are not these, have the same names.
+        raise TypeError(f"{name} has to be of type {_public_name(expected)}, not {_public_name(type(value))}")
+
+
+def _public_name(cls: type) -> str:
+    package = cls.__module__.partition(".")[0]
+    return cls.__name__ if package == "builtins" else f"{package}.{cls.__name__}"

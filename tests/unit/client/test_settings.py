@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import bson
+import pymongo
 import pytest
 from bson.codec_options import CodecOptions
 from bson.son import SON
@@ -35,8 +36,17 @@ def test_what_is_not_given_is_inherited() -> None:
 def test_a_wrong_type_is_named(name: str) -> None:
     """`write_concern={"w": 1}` is a mistake that PyMongo reports, too."""
     wrong: dict[str, Any] = {name: {"w": 1}}
-    with pytest.raises(TypeError, match=f"{name} is a"):
+    with pytest.raises(TypeError, match=f"{name} has to be of"):
         settings().changed(**wrong)
+
+
+def test_pymongos_classes_are_told_from_ours() -> None:
+    """They have the same names; the message says whose is wanted."""
+    theirs: Any = pymongo.WriteConcern(w=0)
+    with pytest.raises(
+        TypeError, match=r"write_concern has to be of aiomongo_tls\.WriteConcern, not pymongo\.WriteConcern"
+    ):
+        settings().changed(write_concern=theirs)
 
 
 def test_reads_and_writes_are_commands_of_different_kinds() -> None:
