@@ -485,9 +485,14 @@ class BulkWriteError(OperationFailure):
         )
 
     @property
+    def details(self) -> Mapping[str, Any]:
+        """What went well and what did not, as PyMongo spells it: never None here."""
+        return self._details or {}
+
+    @property
     def timeout(self) -> bool:
         """Whether time was the reason of any of the errors: MaxTimeMSExpired, or a write concern's wtimeout."""
-        details = self.details or {}
+        details = self.details
         return any(
             error.get("code") in (50, 64) or error.get("errInfo", {}).get("wtimeout") is True
             for error in (*details["writeErrors"], *details["writeConcernErrors"])

@@ -206,11 +206,7 @@ ATTEMPTS: Mapping[str, Attempt] = {
             c.update_one({"_id": "large"}, {"$set": {"b": b"x" * 3_000_000}}),
         )
     ),
-    "replies of a limited size": lambda c: (
-        c.insert_many([{"x": "x" * 3_000_000} for _ in range(20)]),
-        list(c.find()),
-        c.drop(),
-    ),
+    "replies of a limited size": lambda c: _read_much(c),
     "increases of several clients at the same time": lambda c: _count_together(c),
     "unacknowledged writes": lambda c: _without_replies(c),
     "unique index": _refused(
@@ -226,8 +222,8 @@ ATTEMPTS: Mapping[str, Attempt] = {
     "partial index": _indexed("a", partialFilterExpression={"a": {"$gt": 1}}),
     "expiring index": _indexed("a", expireAfterSeconds=60),
     "hashed index": _indexed([("a", "hashed")]),
-    "dropping an index by its keys": lambda c: (c.create_index("a"), c.drop_index([("a", 1)])),
-    "dropping all indexes": lambda c: (c.create_index("a"), c.drop_indexes()),
+    "dropping an index by its keys": lambda c: _without_indexes(c, lambda: c.drop_index([("a", 1)])),
+    "dropping all indexes": lambda c: _without_indexes(c, c.drop_indexes),
     "duplicate key details": lambda c: _with_key_value(c),
     "capped collection": lambda c: c.database.create_collection(c.name + "_capped", capped=True, size=100_000),
     "tailable cursor": lambda c: _tail(c),
@@ -268,6 +264,21 @@ def _inserted_by(documents: list[Document], collection: Collection[Document]) ->
     except BulkWriteError as error:
         return int(error.details["nInserted"])
     raise _OtherwiseError("PyMongo is not refused")
+
+
+def _without_indexes(collection: Collection[Document], drop: Callable[[], None]) -> None:
+    collection.create_index("a")
+    drop()
+    if len(left := list(collection.index_information())) > 1:
+        raise _OtherwiseError(f"what is left is {left}")
+
+
+def _read_much(collection: Collection[Document]) -> None:
+    collection.insert_many([{"x": "x" * 3_000_000} for _ in range(20)])
+    try:
+        list(collection.find())
+    finally:
+        collection.drop()
 
 
 def _with_key_value(collection: Collection[Document]) -> None:

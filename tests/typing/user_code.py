@@ -21,6 +21,7 @@ from aiomongo_tls import (
     AsyncCollection,
     AsyncDatabase,
     AsyncMongoClient,
+    BulkWriteError,
     Check,
     ConfigurationError,
     DeleteOne,
@@ -106,6 +107,13 @@ async def documents(client: AsyncClient[Document]) -> None:
     await users.with_options(write_concern=WriteConcern("majority"), read_preference=ReadPreference.NEAREST).drop()
     with timeout(0.5):
         await client.ping()
+
+
+async def failing(users: AsyncCollection[Document]) -> None:
+    try:
+        await users.insert_many([{"_id": 1}, {"_id": 1}], ordered=False)
+    except BulkWriteError as error:
+        assert_type([failed["index"] for failed in error.details["writeErrors"]], list[Any])
 
 
 async def typed_documents(users: AsyncCollection[User]) -> None:

@@ -128,7 +128,7 @@ async def test_a_certificate_that_lives_for_seconds(
     end = datetime.now(UTC) + timedelta(seconds=4)
     short = renewed(kit, not_after=end)
     files.write(short)
-    options = {"tlsReloadIntervalMS": 0, "tlsExpiryWarning": 0}
+    options: dict[str, Any] = {"tlsReloadIntervalMS": 0, "tlsExpiryWarning": 0}
     async with AsyncClient.connect(server.uri(tlsCertificateKeyFile=files.path), **options) as client:
         await client[run][name].insert_one({"_id": "first"})
         files.write(renewed(kit))
