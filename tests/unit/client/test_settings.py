@@ -44,7 +44,7 @@ def test_pymongos_classes_are_told_from_ours() -> None:
     """They have the same names; the message says whose is wanted."""
     theirs: Any = pymongo.WriteConcern(w=0)
     with pytest.raises(
-        TypeError, match=r"write_concern has to be of aiomongo_tls\.WriteConcern, not pymongo\.WriteConcern"
+        TypeError, match=r"write_concern has to be of type aiomongo_tls\.WriteConcern, not pymongo\.WriteConcern"
     ):
         settings().changed(write_concern=theirs)
 
