@@ -89,6 +89,19 @@ def test_vault_identity() -> None:
     assert done.stderr == ""
 
 
+def test_tenants() -> None:
+    """Each tenant is its own user; one that is refused disturbs nobody; a connection is kept between two requests."""
+    done = run("tenants.py")
+    assert done.returncode == 0, done.stdout + done.stderr
+    *first, refused, third, count = done.stdout.splitlines()
+    tail = "OU=clients,O=aiomongo_tls tests"
+    assert sorted(first) == [f"acme: anvil, written as CN=acme,{tail}", f"globex: volcano, written as CN=globex,{tail}"]
+    assert refused == "hooli: refused, unknown-user"
+    assert third == f"acme: rocket, written as CN=acme,{tail}"
+    assert count == "acme logged in 1 time for 2 requests"
+    assert done.stderr == ""
+
+
 def test_x509_says_who_it_is(uri: str) -> None:
     """With a certificate that the server knows, it prints the user."""
     done = run("x509.py", MONGODB_URI=uri)
