@@ -316,6 +316,8 @@ class Executor:
             except BaseException:
                 if answer is not None:
                     connection.broken_off(answer)
+                    # The error's traceback leads to this frame, and the future to the error.
+                    answer = None
                 broken_off(connection, command, session, self._reaper)
                 raise
             try:

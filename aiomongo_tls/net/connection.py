@@ -191,6 +191,9 @@ class Connection:
         except asyncio.CancelledError:
             self.broken_off(reply)
             raise
+        finally:
+            # An error leads to this frame, and the future to the error.
+            del reply
 
     def begin_request(
         self, body: bytes, sequences: Sequence[DocumentSequence], deadline: Deadline, now: float
@@ -420,7 +423,7 @@ class Connection:
 
     async def reply(self) -> bytes:
         """Wait for the reply to the request that was begun."""
-        reply = self._begun
+        reply, self._begun = self._begun, None
         if reply is None:
             raise InvalidOperation("no request is under way")
         try:
@@ -429,7 +432,8 @@ class Connection:
             self.broken_off(reply)
             raise
         finally:
-            self._begun = None
+            # An error leads to this frame, and the future to the error.
+            del reply
 
     def write(self, body: bytes, sequences: Sequence[DocumentSequence] = (), *, phase: Phase = Phase.REQUEST) -> None:
         """Send a request; `reply()` waits for what the server says to it.
@@ -549,10 +553,11 @@ class Connection:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        if self._reply is not None and not self._reply.done():
-            self._reply.set_exception(copy(error))
+        reply, self._reply = self._reply, None
+        if reply is not None and not reply.done():
+            reply.set_exception(copy(error))
             # Nobody may be waiting yet: while TLS is being established, its error is the one that is raised.
-            self._reply.exception()
+            reply.exception()
         self._drained = None
         self._tell_late(None)
         if self.on_lost is not None:
@@ -571,8 +576,8 @@ class Connection:
 
     def _look_at_deadline(self) -> None:
         self._timer = None
-        deadline = self._deadline
-        if self._reply is None or self._reply.done() or not deadline.is_finite:
+        reply, deadline = self._reply, self._deadline
+        if reply is None or reply.done() or not deadline.is_finite:
             return
         # A loop may fire a timer early by its clock's resolution.
         if asyncio.get_running_loop().time() < deadline.at - 0.001:
@@ -580,4 +585,5 @@ class Connection:
         else:
             # What has come of this request is what waits for its rest: the one before was complete.
             self.progress.note_received(self._protocol.buffered)
-            self._reply.set_exception(self.progress.time_is_up(deadline.option or "the deadline"))
+            self._reply = None
+            reply.set_exception(self.progress.time_is_up(deadline.option or "the deadline"))

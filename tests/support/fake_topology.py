@@ -74,25 +74,52 @@ class FakeConnection:
     def service_id(self) -> Any:
         return self.description.service_id
 
-    async def request(
-        self, body: bytes, sequences: Sequence[DocumentSequence] = (), *, deadline: Deadline = NEVER
-    ) -> bytes:
+    def begin_request(
+        self, body: bytes, sequences: Sequence[DocumentSequence], deadline: Deadline, now: float
+    ) -> asyncio.Future[bytes]:
         if not self.is_usable:
             raise self.topology.lost
         sent = self.topology.record(self, body, sequences, deadline, wants_reply=True)
         self.is_dirty = True
         answer = self.topology.answers.pop(0) if self.topology.answers else {"ok": 1.0}
         if callable(answer):
-            answer = await answer(sent.document)
+            return asyncio.ensure_future(self._answer_later(answer, sent.document))
+        reply: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
         if isinstance(answer, BaseException):
-            self.is_usable = isinstance(answer, NetworkTimeout) or not isinstance(answer, ConnectionFailure)
+            self._break_off(answer)
+            if isinstance(answer, asyncio.CancelledError):
+                reply.cancel()
+            else:
+                reply.set_exception(answer)
+        else:
+            reply.set_result(self._answer(answer))
+        return reply
+
+    async def request(
+        self, body: bytes, sequences: Sequence[DocumentSequence] = (), *, deadline: Deadline = NEVER
+    ) -> bytes:
+        return await self.begin_request(body, sequences, deadline, 0.0)
+
+    def broken_off(self, reply: asyncio.Future[bytes]) -> None:
+        pass
+
+    async def _answer_later(self, answer: Callable[[dict[str, Any]], Any], command: dict[str, Any]) -> bytes:
+        found = await answer(command)
+        if isinstance(found, BaseException):
+            self._break_off(found)
             try:
-                raise answer
+                raise found
             finally:
                 # As the real one: the error does not lead back to itself.
-                del answer
+                del found
+        return self._answer(found)
+
+    def _answer(self, answer: Mapping[str, Any]) -> bytes:
         self.is_dirty = False
         return bson.encode({"ok": 1.0, **answer})
+
+    def _break_off(self, error: BaseException) -> None:
+        self.is_usable = isinstance(error, NetworkTimeout) or not isinstance(error, ConnectionFailure)
 
     async def reauthenticate(self, deadline: Deadline = NEVER) -> bool:
         return False

@@ -102,7 +102,7 @@ async def test_what_was_not_sent_leaves_nothing() -> None:
     """A deadline that had passed before: connection and session are clean."""
 
     class TooLate(FakeConnection):
-        async def request(self, *_: Any, **__: Any) -> bytes:
+        def begin_request(self, *_: Any) -> asyncio.Future[bytes]:
             raise NetworkTimeout("before it was sent")
 
     topology = FakeTopology()

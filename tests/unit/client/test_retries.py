@@ -654,7 +654,10 @@ async def test_an_error_that_was_overcome_is_gone() -> None:
         errors.append(weakref.ref(error))
         return error
 
-    topology = replica_set(lose, lose, {"n": 5})
+    async def answer(_: dict[str, Any]) -> dict[str, Any]:
+        return {"n": 5}
+
+    topology = replica_set(lose, lose, answer)
     gc.disable()
     try:
         with timeout(60):
