@@ -7,11 +7,16 @@
 The figures are ratios within one run: the contestants take turns in many short rounds in one process, the server is
 another, lean one; the median of the rounds counts. CPU time of the client first, wall time second. A full run writes
 the table, the picture and the figures into `results/`.
+
+What is where: `contestants` (who), `tasks` (what), `rounds` (in turn), `lean_server` and `replies` (before whom);
+`operations`, `storm`, `connects`, `memory`, `startup`, `growth` and `ferretdb` are run by `worker`, each in its own
+process; `report`, `aims` and `plot` show it. `layers` is for whoever looks for the next microsecond.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import subprocess
 import sys
@@ -33,17 +38,20 @@ Row = dict[str, Any]
 
 
 class Progress:
-    """A bar on the terminal, where there is one and tqdm is installed."""
+    """A bar on the terminal; without a terminal, or without tqdm, a line for each part.
 
-    def __init__(self, sections: int) -> None:
+    Args:
+        parts: how many workers there will be.
+    """
+
+    def __init__(self, parts: int) -> None:
+        self.parts, self.done, self.steps, self.step_count, self.title = parts, 0, 1, 0, ""
         self.bar: Any = None
         if sys.stderr.isatty():
-            try:
+            with contextlib.suppress(ImportError):
                 import tqdm
-            except ImportError:
-                return
-            self.bar = tqdm.tqdm(total=sections, unit="part", dynamic_ncols=True)
-            self.sections, self.done, self.steps, self.step_count = sections, 0, 0, 0
+
+                self.bar = tqdm.tqdm(total=parts, unit="part", dynamic_ncols=True)
 
     def expect(self, steps: int) -> None:
         """This part has so many steps."""
@@ -51,18 +59,21 @@ class Progress:
 
     def step(self, title: str) -> None:
         """One of them is done."""
+        self.step_count += 1
+        self.title = title
         if self.bar is not None:
-            self.step_count += 1
             self.bar.set_description_str(title, refresh=False)
-            self.bar.n = round(self.done + self.step_count / max(self.steps, 1), 2)
+            self.bar.n = round(self.done + self.step_count / self.steps, 2)
             self.bar.refresh()
 
     def part_done(self) -> None:
         """A part is done."""
+        self.done += 1
         if self.bar is not None:
-            self.done += 1
             self.bar.n = self.done
             self.bar.refresh()
+        else:
+            print(f"{self.done} of {self.parts}: {self.title}", file=sys.stderr, flush=True)
 
     def close(self) -> None:
         """Leave the terminal."""

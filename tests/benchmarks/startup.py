@@ -1,13 +1,15 @@
 """Worker: from a fresh interpreter to the imported package, and to the first reply over TLS with X.509.
 
 Each time a process of its own, in turn. `import aiomongo_tls` loads little until a name is used; so the name that
-everybody uses is measured too.
+everybody uses is measured too. Bytecode is cached for all, in a folder of its own: an installation has compiled it, a
+checkout perhaps not.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import os
 import subprocess
 import sys
 from dataclasses import asdict, dataclass
@@ -77,6 +79,8 @@ async def measure(settings: Settings) -> None:
     with temporary_folder() as folder, Server(Files.write(Path(folder))) as server:
         programs = {**IMPORTS, "first reply": FIRST_REPLY}
         telling.steps(settings.rounds * len(programs))
+        environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+        environment["PYTHONPYCACHEPREFIX"] = str(Path(folder) / "bytecode")
         for what, codes in programs.items():
             times: dict[str, list[list[float]]] = {name: [] for name in codes}
             for turn in range(settings.rounds + 1):
@@ -88,6 +92,7 @@ async def measure(settings: Settings) -> None:
                         capture_output=True,
                         check=True,
                         text=True,
+                        env=environment,
                     )
                     if turn:
                         times[name].append(json.loads(done.stdout))
