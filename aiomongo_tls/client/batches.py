@@ -31,6 +31,7 @@ from aiomongo_tls.core.commands.command import Command
 from aiomongo_tls.core.commands.cursors import CURSOR_IS_GONE, Batch, get_more_document, read_batch
 from aiomongo_tls.core.commands.decoding import DocumentsIn
 from aiomongo_tls.core.commands.document_type import DocumentType
+from aiomongo_tls.core.commands.unread import UnreadDocuments
 from aiomongo_tls.core.retry import Retryability
 from aiomongo_tls.core.sessions import ImplicitSession
 from aiomongo_tls.errors import ConnectionFailure, CursorNotFound, InvalidOperation, MongoError, OperationFailure
@@ -65,6 +66,8 @@ class BatchCursor(ABC, Generic[DocumentType]):
         self._session = ImplicitSession(executor.sessions)
         self._batch = None
         self._buffer: deque[DocumentType] = deque()
+        # What of a large batch is not decoded yet; it comes after the buffer.
+        self._unread: UnreadDocuments | None = None
         self._command: Command | None = None
         self._address: ServerAddress | None = None
         self._takes_comment = False
@@ -83,7 +86,7 @@ class BatchCursor(ABC, Generic[DocumentType]):
     @property
     def alive(self) -> bool:
         """Whether there may be more documents: at hand, or on the server."""
-        return bool(self._buffer) or not self._is_ended
+        return bool(self._buffer) or self._unread is not None or not self._is_ended
 
     @property
     def cursor_id(self) -> int | None:
@@ -107,10 +110,10 @@ class BatchCursor(ABC, Generic[DocumentType]):
     async def __anext__(self) -> DocumentType:
         if self._buffer:
             return self._buffer.popleft()
-        while await self._advance():
+        while self._read_on() or await self._advance():
             if self._buffer:
                 return self._buffer.popleft()
-            if self._waits_at_the_end:
+            if self._waits_at_the_end and self._unread is None:
                 break
         raise StopAsyncIteration
 
@@ -137,10 +140,15 @@ class BatchCursor(ABC, Generic[DocumentType]):
             raise ValueError("to_list() takes a length of at least 1, or None for all")
         found: list[DocumentType] = []
         while length is None or len(found) < length:
-            if not self._buffer and (not await self._advance() or (self._waits_at_the_end and not self._buffer)):
+            if not self._has_more and (not await self._advance() or (self._waits_at_the_end and not self._has_more)):
                 break
-            while self._buffer and (length is None or len(found) < length):
-                found.append(self._buffer.popleft())
+            if length is None:
+                found += self._buffer
+                self._buffer.clear()
+                found += self._read_rest()
+            elif self._buffer or self._read_on():
+                while self._buffer and len(found) < length:
+                    found.append(self._buffer.popleft())
         return found
 
     # The end
@@ -148,6 +156,7 @@ class BatchCursor(ABC, Generic[DocumentType]):
     async def close(self) -> None:
         """End the cursor here and on the server. Idempotent; what the server says to it does not matter."""
         self._buffer.clear()
+        self._unread = None
         self._is_ended = self._is_closed = True
         self._failure = None
         await self._kill()
@@ -275,14 +284,51 @@ class BatchCursor(ABC, Generic[DocumentType]):
             self._batch = batch._replace(documents=[], cursor_id=0 if was_killed else batch.cursor_id)
             self._let_go()
             return
-        self._buffer.extend(batch.documents)
-        self._retrieved += len(batch.documents)
+        documents = batch.documents
+        if isinstance(documents, UnreadDocuments):
+            self._unread = documents
+        else:
+            self._buffer.extend(documents)
+        self._retrieved += len(documents)
         # The documents are in the buffer; the batch is kept for where to ask for more.
         self._batch = batch._replace(documents=[])
         if not batch.cursor_id:
             self._is_ended = True
             self._session.end()
             self._unpin()
+
+    @property
+    def _has_more(self) -> bool:
+        """Whether there are documents at hand."""
+        return bool(self._buffer) or self._unread is not None
+
+    def _read_on(self) -> bool:
+        """Decode some more of a large batch; false if there is nothing left to decode."""
+        unread = self._unread
+        if unread is None:
+            return False
+        try:
+            self._buffer.extend(unread.read_some())
+        except Exception as exc:
+            self._spoilt(exc)
+            raise
+        if not unread.is_left:
+            self._unread = None
+        return True
+
+    def _read_rest(self) -> list[DocumentType]:
+        """Decode all that is left of a large batch."""
+        unread, self._unread = self._unread, None
+        try:
+            return unread.read_all() if unread is not None else []
+        except Exception as exc:
+            self._spoilt(exc)
+            raise
+
+    def _spoilt(self, error: Exception) -> None:
+        """A document cannot be decoded: the cursor ends as if fetching its batch had failed."""
+        self._unread = None
+        self._lose(error, is_on_server=True)
 
     def _lose(self, error: BaseException, *, is_on_server: bool) -> None:
         if not self._is_closed:

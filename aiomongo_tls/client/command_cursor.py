@@ -87,8 +87,8 @@ class AsyncCommandCursor(BatchCursor[DocumentType]):
 
     async def try_next(self) -> DocumentType | None:
         """The next document, or None if there is none now; fetches one batch at most."""
-        if not self._buffer:
-            await self._advance()
+        if not self._buffer and not self._read_on() and await self._advance():
+            self._read_on()
         return self._buffer.popleft() if self._buffer else None
 
     async def _advance(self) -> bool:

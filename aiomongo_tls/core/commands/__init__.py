@@ -3,7 +3,7 @@
 What lives here, one file per command family: `find`, `aggregate`, `reads` (count, distinct), `writes` around their
 `statements`, `find_and_modify`, `indexes`, `administration`; beside them `cursors` (the decisions of an open cursor),
 `bulk` (runs, re-indexed errors), `batches` (encoding once, cutting at the server's three limits), `decoding` and
-`routing`, `completion` (a command made ready for its connection) and `outcome` (what came of an attempt), the values
+`unread` (a large batch, decoded as it is read), `routing`, `completion` (a command made ready for its connection) and `outcome` (what came of an attempt), the values
 that callers hold (`operations`, `results`, `collation`, `keys`) and the checks of what callers pass (`arguments`,
 `names`).
 

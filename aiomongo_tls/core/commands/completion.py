@@ -3,6 +3,10 @@
 Each attempt completes its command anew: another server may be of another type or version. What makes a write the same
 write is kept: its session's id, its number, and the bytes of its statements.
 
+Tried: encoding what the caller asks for once, and putting `lsid` and `txnNumber` behind it as bytes that are ready. It
+takes 1.1 times as long (1.2 on Python 3.13) as having bson encode all of it: each more call and object costs what it
+saves.
+
 Specifications: sessions, "Sending the session ID to the server on all commands"; retryable-writes, "Generating
 Transaction IDs"; server-selection, "Passing read preference to mongos and load balancers".
 """

@@ -9,6 +9,7 @@ from bson.errors import BSONError
 from bson.int64 import Int64
 from bson.raw_bson import RawBSONDocument
 
+from aiomongo_tls.core.commands.unread import UnreadDocuments
 from aiomongo_tls.errors import ProtocolError
 
 CURSOR_IS_GONE = frozenset({43, 96, 136, 175, 237, 17406, 28617})
@@ -26,7 +27,8 @@ class Batch(NamedTuple):
     database: str
     """Where to ask for more."""
     collection: str
-    documents: list[Any]
+    documents: list[Any] | UnreadDocuments
+    """What it brought; a large batch is decoded when it is read."""
 
 
 def read_batch(reply: Mapping[str, Any]) -> Batch:
@@ -40,7 +42,7 @@ def read_batch(reply: Mapping[str, Any]) -> Batch:
     if isinstance(found, dict):
         cursor = cast(dict[str, Any], found)
         documents = cursor.get("firstBatch", cursor.get("nextBatch"))
-        if isinstance(documents, list) and isinstance(cursor.get("id"), int):
+        if isinstance(documents, (list, UnreadDocuments)) and isinstance(cursor.get("id"), int):
             database, _, collection = str(cursor.get("ns", "")).partition(".")
             return Batch(cursor["id"], database, collection, documents)
     raise ProtocolError(f"the reply was expected to hold a cursor with a batch, it has {', '.join(reply) or 'nothing'}")
@@ -56,6 +58,8 @@ def first_document(reply: Mapping[str, Any]) -> Any:
     documents = cursor.get("firstBatch") if type(cursor) is dict else None
     if type(documents) is not list:
         documents = read_batch(reply).documents
+        if isinstance(documents, UnreadDocuments):
+            documents = documents.read_some()
     return documents[0] if documents else None
 
 

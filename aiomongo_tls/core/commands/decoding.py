@@ -11,6 +11,8 @@ yet. They are the most expensive part of a short reply (7.5 us for the reply to 
 document alone: `bson.decode` on CPython 3.11, in one run), so where only documents or counts are wanted of a success,
 they are not decoded.
 
+A large batch is decoded as it is read, see `unread`.
+
 Tried: finding and leaving out every such field of a reply to a write (`opTime` too) by a walk over its elements in
 Python. That takes as long as decoding them does.
 """
@@ -26,6 +28,8 @@ import bson
 from bson.codec_options import DEFAULT_CODEC_OPTIONS, CodecOptions, TypeRegistry
 from bson.errors import InvalidBSON
 from bson.raw_bson import RawBSONDocument
+
+from aiomongo_tls.core.commands.unread import set_aside
 
 # bson's own annotation has a hole: an `array` of what.
 _decode: Callable[[bytes | memoryview, CodecOptions[Any]], Any] = cast(Any, bson).decode
@@ -81,7 +85,7 @@ class ReplyDecoder:
         self._is_plain = whole or is_dict
 
     def decode(self, data: bytes, documents_in: DocumentsIn = DocumentsIn.NOWHERE) -> Mapping[str, Any]:
-        """The reply, decoded once.
+        """The reply, decoded once. A large batch of documents is not: `cursor` holds `UnreadDocuments` instead.
 
         Args:
             data: the reply's BSON bytes.
@@ -93,6 +97,13 @@ class ReplyDecoder:
                 if reply is not None:
                     return reply
                 documents_in = DocumentsIn.CURSOR
+            if documents_in is _CURSOR and self._is_plain:
+                aside = set_aside(data, self._plain)
+                if aside is not None:
+                    head, batch, documents = aside
+                    reply = self._plain(head)
+                    reply["cursor"][batch] = documents
+                    return reply
             end = data.rfind(_OK_AND_TIMES, max(len(data) - _LENGTH_OF_TIMES, 0))
             if end > 0 and documents_in in _WITHOUT_TIMES:
                 try:
@@ -125,8 +136,7 @@ class ReplyDecoder:
 
     def _decode(self, data: bytes, documents_in: DocumentsIn) -> Mapping[str, Any]:
         if self._is_plain:
-            plain: Mapping[str, Any] = _decode(data, self.codec_options)
-            return plain
+            return self._plain(data)
         reply: dict[str, Any] = dict(RawBSONDocument(data))
         for name, value in reply.items():
             if name != documents_in.value:
@@ -139,6 +149,10 @@ class ReplyDecoder:
                 # Any values, not only documents: the options have to read them where they stand.
                 reply[name] = _decode(data, self.codec_options)[name]
         return reply
+
+    def _plain(self, data: bytes) -> dict[str, Any]:
+        plain: dict[str, Any] = _decode(data, self.codec_options)
+        return plain
 
     def _cursor(self, cursor: Mapping[str, Any]) -> dict[str, Any]:
         return {
@@ -167,7 +181,7 @@ def _cut(data: bytes, end: int) -> bytes:
 
 
 # A look-up in an Enum class is slow on Python 3.11.
-_NOWHERE, _FIRST = DocumentsIn.NOWHERE, DocumentsIn.FIRST
+_NOWHERE, _FIRST, _CURSOR = DocumentsIn.NOWHERE, DocumentsIn.FIRST, DocumentsIn.CURSOR
 _WITHOUT_TIMES = (DocumentsIn.CURSOR, DocumentsIn.NOWHERE_BUT_COUNTS)
 
 PLAIN = ReplyDecoder(DEFAULT_CODEC_OPTIONS)
