@@ -116,7 +116,7 @@ class FakeConnection:
 
     def _answer(self, answer: Mapping[str, Any]) -> bytes:
         self.is_dirty = False
-        return bson.encode({"ok": 1.0, **answer})
+        return bson.encode({**answer, "ok": answer.get("ok", 1.0)})
 
     def _break_off(self, error: BaseException) -> None:
         self.is_usable = isinstance(error, NetworkTimeout) or not isinstance(error, ConnectionFailure)

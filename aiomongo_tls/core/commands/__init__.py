@@ -3,9 +3,9 @@
 What lives here, one file per command family: `find`, `aggregate`, `reads` (count, distinct), `writes` around their
 `statements`, `find_and_modify`, `indexes`, `administration`; beside them `cursors` (the decisions of an open cursor),
 `bulk` (runs, re-indexed errors), `batches` (encoding once, cutting at the server's three limits), `decoding` and
-`unread` (a large batch, decoded as it is read), `routing`, `completion` (a command made ready for its connection) and `outcome` (what came of an attempt), the values
-that callers hold (`operations`, `results`, `collation`, `keys`) and the checks of what callers pass (`arguments`,
-`names`).
+`unread` (a large batch, decoded as it is read), `routing`, `completion` (a command made ready for its connection) and
+`outcome` (what came of an attempt), the values that callers hold (`operations`, `results`, `collation`, `keys`) and the
+checks of what callers pass (`arguments`, `names`).
 
 A family is functions from arguments to a command document. Nothing here knows a connection: what depends on one
 (session id, `$readPreference`, limits) is added by `completion` when the executor has the connection in hand. That is
