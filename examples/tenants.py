@@ -8,7 +8,7 @@ tenants. The servers are watched once, however many tenants there are; connectio
 
 import asyncio
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,7 @@ class Tenants:
         self.certificates = certificates
 
     @asynccontextmanager
-    async def client_of(self, tenant: str) -> AsyncIterator[Client]:
+    async def client_of(self, tenant: str) -> AsyncGenerator[Client, None]:
         """A client that is this tenant to the server."""
         pem = self.certificates / f"{tenant}.pem"
         # When the file is renewed, only this tenant's connections are made anew.

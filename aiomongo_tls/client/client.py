@@ -488,11 +488,12 @@ class AsyncClient(ClientCommands, ClientServers, Generic[DocumentType]):
 
         It shares what is known of the servers, and the connections that watch them, with this client. Connections and
         sessions are its own: none ever serves another identity. What goes wrong with one identity does not disturb the
-        others. The client that the first one is watches the servers with its certificate, even after it was closed, as
-        long as there are others.
+        others. It is the first client of all that watches the servers, with its certificate, even after it was closed,
+        as long as there are others: what that one cannot reach, none of them can.
 
         Each client is closed by itself, in any order. Up to `maxIdleIdentities` identities that are in no client any
-        more keep their connections, for the next client that asks for the same.
+        more keep their connections, for the next client that asks for the same. Two clients of one identity have their
+        connections in common: what the one has under way when it is closed comes to its end.
 
         Args:
             identity: the options of TLS and authentication that are others. A certificate takes the place of the

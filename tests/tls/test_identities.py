@@ -19,6 +19,7 @@ from aiomongo_tls import (
     AuthenticationFailed,
     AutoReconnect,
     ClientCertificateRejected,
+    ConfigurationError,
     ConnectionFailure,
     MongoError,
     ReadPreference,
@@ -318,6 +319,8 @@ def bad_ones(kit: CertKit, people: dict[str, Certificate]) -> dict[str, tuple[di
         "expired": (identity(expired), ClientCertificateRejected, "expired"),
         "unknown user": (identity(kit.client(subject="CN=nobody")), AuthenticationFailed, "CN=nobody"),
         "wrong password": ({"username": "carl", "password": "wrong"}, AuthenticationFailed, "carl"),
+        # No name or password that can be prepared, so that nothing is sent.
+        "no password": ({"username": "carl", "password": "se\u0007cret"}, ConfigurationError, "password"),
         "no such user": ({"username": "nobody", "password": "x"}, AuthenticationFailed, "nobody"),
         "wrong host": ({"tlsServerNames": {"127.0.0.1": "db.example.net"}}, ServerCertificateError, "db.example.net"),
     }
@@ -331,6 +334,7 @@ BAD = [
     "unknown user",
     "wrong password",
     "no such user",
+    "no password",
     "wrong host",
 ]
 
