@@ -12,7 +12,7 @@ from aiomongo_tls.client.not_here import refuse_session
 from aiomongo_tls.core.commands.batches import ROOM_FOR_OPERATORS, Batches
 from aiomongo_tls.core.commands.bulk import BulkOutcome, Run, check_operations, runs
 from aiomongo_tls.core.commands.command import Command
-from aiomongo_tls.core.commands.decoding import DocumentsIn
+from aiomongo_tls.core.commands.decoding import Counts, DocumentsIn
 from aiomongo_tls.core.commands.document_type import DocumentType
 from aiomongo_tls.core.commands.results import (
     BulkWriteResult,
@@ -350,7 +350,9 @@ class CollectionWrites(Namespace[DocumentType]):
         return BulkWriteResult(outcome.document if acknowledged else {}, acknowledged)
 
     def _updated(self, reply: Mapping[str, Any] | None) -> UpdateResult:
-        return UpdateResult(single_result(reply) if reply is not None else None, self._settings.acknowledged)
+        if reply is not None and ("upserted" in reply or not isinstance(reply, Counts)):
+            reply = single_result(reply.whole() if isinstance(reply, Counts) else reply)
+        return UpdateResult(reply, self._settings.acknowledged)
 
     async def _write_one(self, statement: Statement, session: object, **options: Any) -> Mapping[str, Any] | None:
         """One statement in a command of its own; None if the server was not asked for an answer."""
@@ -424,7 +426,7 @@ class CollectionWrites(Namespace[DocumentType]):
             batches=batches,
             codec_options=settings.codec_options,
             decoder=settings.writes,
-            documents_in=DocumentsIn.NOWHERE_BUT_COUNTS if kind is Kind.INSERT else DocumentsIn.NOWHERE,
+            documents_in=DocumentsIn.NOWHERE_BUT_COUNTS,
             acknowledged=concern.acknowledged,
             requires=None if settings.acknowledged else needed_without_answer(kind, documents),
             retryability=settings.write_retryability,

@@ -51,7 +51,28 @@ class DocumentsIn(Enum):
     VALUES = "values"
     """`values` is a list of any values (distinct)."""
     NOWHERE_BUT_COUNTS = "nowhere, but counts"
-    """Nowhere, and nobody is handed the reply itself: the times at the end of a success are left out."""
+    """Nowhere; of a success mostly the counts are asked for, so that it becomes `Counts`."""
+
+
+class Counts(dict[str, Any]):
+    """The reply to a write that was a success, without the times at its end.
+
+    Args:
+        counts: what was decoded.
+        data: the whole reply.
+        decoder: what decodes it.
+    """
+
+    __slots__ = ("_data", "_decoder")
+
+    def __init__(self, counts: Mapping[str, Any], data: bytes, decoder: ReplyDecoder) -> None:
+        super().__init__(counts)
+        self._data = data
+        self._decoder = decoder
+
+    def whole(self) -> Mapping[str, Any]:
+        """The reply with the times."""
+        return self._decoder.decode(self._data)
 
 
 # The end of a success with its times, and how near the end it begins.
@@ -107,10 +128,12 @@ class ReplyDecoder:
             end = data.rfind(_OK_AND_TIMES, max(len(data) - _LENGTH_OF_TIMES, 0))
             if end > 0 and documents_in in _WITHOUT_TIMES:
                 try:
-                    return self._decode(_cut(data, end + len(_OK)), documents_in)
+                    success = self._decode(_cut(data, end + len(_OK)), documents_in)
                 except InvalidBSON:
                     # Not the end of the reply, but something in a value of the user's that looks like it.
                     pass
+                else:
+                    return success if documents_in is _CURSOR else Counts(success, data, self)
         return self._decode(data, documents_in)
 
     def _first(self, data: bytes) -> dict[str, Any] | None:

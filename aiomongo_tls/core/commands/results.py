@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from aiomongo_tls.core.commands.decoding import Counts
+from aiomongo_tls.core.commands.writes import single_result
 from aiomongo_tls.errors import InvalidOperation
 
 
@@ -95,6 +97,8 @@ class UpdateResult(WriteResult):
     @property
     def raw_result(self) -> Mapping[str, Any] | None:
         """The server's reply."""
+        if isinstance(self._raw_result, Counts):
+            self._raw_result = single_result(self._raw_result.whole())
         return self._raw_result
 
     @property
@@ -125,7 +129,7 @@ class UpdateResult(WriteResult):
         return (self._raw_result or {}).get(name, default)
 
     def __repr__(self) -> str:
-        return f"UpdateResult({self._raw_result!r}, acknowledged={self._acknowledged})"
+        return f"UpdateResult({self.raw_result!r}, acknowledged={self._acknowledged})"
 
 
 class DeleteResult(WriteResult):
@@ -145,6 +149,8 @@ class DeleteResult(WriteResult):
     @property
     def raw_result(self) -> Mapping[str, Any]:
         """The server's reply."""
+        if isinstance(self._raw_result, Counts):
+            self._raw_result = self._raw_result.whole()
         return self._raw_result
 
     @property
@@ -154,7 +160,7 @@ class DeleteResult(WriteResult):
         return int(self._raw_result.get("n", 0))
 
     def __repr__(self) -> str:
-        return f"DeleteResult({self._raw_result!r}, acknowledged={self._acknowledged})"
+        return f"DeleteResult({self.raw_result!r}, acknowledged={self._acknowledged})"
 
 
 class BulkWriteResult(WriteResult):

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import bson
 import pytest
+from bson.timestamp import Timestamp
 
 from aiomongo_tls.core.commands.bulk import BulkOutcome
+from aiomongo_tls.core.commands.decoding import PLAIN, DocumentsIn
 from aiomongo_tls.core.commands.results import (
     BulkWriteResult,
     DeleteResult,
@@ -82,3 +85,26 @@ def test_results_show_what_they_hold() -> None:
     assert repr(InsertOneResult(1, True)) == "InsertOneResult(1, acknowledged=True)"
     assert repr(DeleteResult({"n": 1}, True)) == "DeleteResult({'n': 1}, acknowledged=True)"
     assert DeleteResult({"n": 1}, True).deleted_count == 1
+
+
+REPLY = {
+    "n": 2,
+    "nModified": 1,
+    "opTime": {"ts": Timestamp(1, 1), "t": 1},
+    "ok": 1.0,
+    "$clusterTime": {"clusterTime": Timestamp(1, 1), "signature": {"hash": b"\0" * 20, "keyId": 1}},
+    "operationTime": Timestamp(1, 1),
+}
+
+
+def test_the_times_of_a_reply_are_there_for_who_asks() -> None:
+    """They are not decoded for the counts, but `raw_result` is the whole reply."""
+    counts = PLAIN.decode(bson.encode(REPLY), DocumentsIn.NOWHERE_BUT_COUNTS)
+    assert "operationTime" not in counts
+    update, delete = UpdateResult(counts, True), DeleteResult(counts, True)
+    assert (update.matched_count, update.modified_count, update.did_upsert, delete.deleted_count) == (2, 1, False, 2)
+    assert update.raw_result == REPLY | {"updatedExisting": True}
+    assert delete.raw_result == REPLY
+    assert (update.matched_count, update.modified_count, update.upserted_id, delete.deleted_count) == (2, 1, None, 2)
+    assert "operationTime" in repr(update)
+    assert "operationTime" in repr(delete)
