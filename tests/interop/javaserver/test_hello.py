@@ -25,6 +25,7 @@ from aiomongo_tls import (
     OperationFailure,
     ServerHeartbeatStartedEvent,
     ServerHeartbeatSucceededEvent,
+    ServerSelectionTimeoutError,
     UpdateOne,
 )
 from aiomongo_tls.core.wire.legacy import decode_query, encode_reply
@@ -205,3 +206,11 @@ def test_a_hello_by_op_query(server: JavaServer) -> None:
     # All but the flags: this server does not say that it can await.
     assert theirs[1:] == ours[1:] == (0, 0, 1)
     assert len(encode_reply(document)) == len(payload)
+
+
+async def test_it_cannot_be_behind_a_load_balancer(server: JavaServer) -> None:
+    """There hello has its new name (load balancers, "MongoClient Configuration"): the refusal is what is told."""
+    with pytest.raises(ServerSelectionTimeoutError, match="no such command: 'hello'") as caught:
+        async with AsyncClient.connect(server.uri(loadBalanced=True, serverSelectionTimeoutMS=500)):
+            pass
+    assert isinstance(caught.value.__cause__, OperationFailure)
