@@ -25,6 +25,7 @@ from live_capabilities import Capabilities
 from live_server import NOT_RUN, LiveServer, ToolchainMissing, Unsupported, is_chosen, start
 
 from aiomongo_tls import AsyncClient, AsyncCollection, AsyncDatabase
+from aiomongo_tls.testing import CertKit
 
 Document = dict[str, Any]
 
@@ -34,7 +35,7 @@ HERE = Path(__file__).parent
 collect_ignore_glob = [] if is_chosen() else ["test_*.py"]
 
 # What touches connections and TLS is run on both event loops.
-ON_BOTH_LOOPS = {"test_tls", "test_resumption", "test_rotation", "test_restart", "test_concurrency"}
+ON_BOTH_LOOPS = {"test_tls", "test_identities", "test_resumption", "test_rotation", "test_restart", "test_concurrency"}
 
 _SERVER = pytest.StashKey[str]()
 _numbers = itertools.count(1)
@@ -147,6 +148,22 @@ def name(run: str, witness: pymongo.MongoClient[Document]) -> Iterator[str]:
 def things(database: AsyncDatabase[Document], name: str) -> AsyncCollection[Document]:
     """A collection that nobody else uses."""
     return database[name]
+
+
+@pytest.fixture
+def kit(server: LiveServer) -> CertKit:
+    """The authority of the server's certificate and of its clients'."""
+    if server.kit is None:
+        pytest.skip("a given URI comes without the authority that could issue certificates for it")
+    return server.kit
+
+
+@pytest.fixture
+def demanding(server: LiveServer, kit: CertKit) -> LiveServer:
+    """A server that accepts nobody without a certificate."""
+    if not server.demands_client_certificate:
+        pytest.skip("the server does not ask for client certificates")
+    return server
 
 
 @pytest.fixture

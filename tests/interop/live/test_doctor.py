@@ -14,14 +14,6 @@ from aiomongo_tls import Check, Severity, diagnose
 from aiomongo_tls.testing import CertKit
 
 
-@pytest.fixture
-def kit(server: LiveServer) -> CertKit:
-    """The authority of the server's certificate and of its clients'."""
-    if server.kit is None:
-        pytest.skip("a given URI comes without the authority that could issue certificates for it")
-    return server.kit
-
-
 async def test_a_healthy_server(server: LiveServer) -> None:
     """No errors, and a finding of each step up to the ping."""
     diagnosis = await diagnose(server.uri())

@@ -16,14 +16,6 @@ from aiomongo_tls import AsyncClient, TLSHandshakeFailedEvent, TLSHandshakeSucce
 from aiomongo_tls.testing import CertKit
 
 
-@pytest.fixture
-def kit(server: LiveServer) -> CertKit:
-    """The authority of the server's certificate and of its clients'."""
-    if server.kit is None:
-        pytest.skip("a given URI comes without the authority that could issue certificates for it")
-    return server.kit
-
-
 @pytest.fixture(params=["TLSv1_2", "TLSv1_3"])
 def version(request: pytest.FixtureRequest) -> ssl.TLSVersion:
     """Both versions that are in use."""

@@ -18,15 +18,7 @@ from aiomongo_tls.testing import Certificate, CertKit
 
 Things = AsyncCollection[dict[str, Any]]
 
-
-@pytest.fixture
-def kit(server: LiveServer) -> CertKit:
-    """The authority of the clients' certificates."""
-    if server.kit is None:
-        pytest.skip("a given URI comes without the authority that could issue certificates for it")
-    if not server.demands_client_certificate:
-        pytest.skip("the server does not ask for client certificates")
-    return server.kit
+pytestmark = pytest.mark.usefixtures("demanding")
 
 
 def renewed(kit: CertKit, **kind: Any) -> Certificate:

@@ -27,22 +27,6 @@ from aiomongo_tls.testing import Certificate, CertKit
 SOON = 5
 
 
-@pytest.fixture
-def kit(server: LiveServer) -> CertKit:
-    """The authority of the server's certificate and of its clients'."""
-    if server.kit is None:
-        pytest.skip("a given URI comes without the authority that could issue certificates for it")
-    return server.kit
-
-
-@pytest.fixture
-def demanding(server: LiveServer, kit: CertKit) -> LiveServer:
-    """A server that accepts nobody without a certificate."""
-    if not server.demands_client_certificate:
-        pytest.skip("the server does not ask for client certificates")
-    return server
-
-
 @pytest.fixture(autouse=True)
 def is_served_afterwards(request: pytest.FixtureRequest, server: LiveServer) -> Iterator[None]:
     """Whatever was refused, the next one with everything in order is served: the twin of each refusal."""
