@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
+import random
 import threading
 import warnings
 import weakref
@@ -505,6 +506,53 @@ async def test_many_that_come_and_go(server: MongoTestServer, people: dict[str, 
     assert len(life.deployment._leaving) <= 2
     assert len(life._idle) == 1
     await family.first.close()
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_many_lives_at_once(server: MongoTestServer, people: dict[str, Certificate], seed: int) -> None:
+    """Made, used, cut off, closed, aborted in any order, in the middle of each other: none notices the others."""
+    chance = random.Random(seed)
+    family = Family(server, people, maxIdleIdentities=seed, maxPoolSize=2)
+    server.on("find", where=lambda command: command.document["filter"] == {"slow": True}).answers_after(0.02)
+
+    async def operations(client: Client, name: str) -> None:
+        for slow in chance.choices([True, False], k=3):
+            try:
+                async with asyncio.timeout(chance.choice([0.005, 10])):
+                    await client["app"][name].find_one({"slow": slow})
+            except TimeoutError:
+                continue
+            except MongoError:
+                # Only what a client did itself may harm it.
+                assert client._executor.is_closed
+
+    async def life() -> None:
+        for _ in range(10):
+            name = chance.choice(NAMES)
+            client = family.child(name, of=chance.choice([each for each in family.made if is_open(each)]))
+            working = [asyncio.create_task(operations(client, name)) for _ in range(chance.randrange(1, 4))]
+            if chance.random() < 0.7:
+                await asyncio.gather(*working)
+            else:
+                await asyncio.sleep(0)
+            if chance.random() < 0.3:
+                client.abort()
+            if chance.random() < 0.8:
+                await client.close()
+            await asyncio.gather(*working)
+
+    await asyncio.gather(*(life() for _ in range(5)))
+    finds = server.commands_named("find")
+    assert finds
+    assert all(command.user == f"CN={command.document['find']}" for command in finds)
+    chance.shuffle(family.made)
+    for client in family.made:
+        await client.close()
+    await until(lambda: our_tasks() == [])
+
+
+def is_open(client: Client) -> bool:
+    return not client._executor.is_closed and not client._executor.topology._is_closed
 
 
 # Other loops, other processes
