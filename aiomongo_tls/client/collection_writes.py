@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from aiomongo_tls.client.namespace import Namespace
 from aiomongo_tls.client.not_here import refuse_session
+from aiomongo_tls.client.object_ids import new_object_id
 from aiomongo_tls.core.commands.batches import ROOM_FOR_OPERATORS, Batches
 from aiomongo_tls.core.commands.bulk import BulkOutcome, Run, check_operations, runs
 from aiomongo_tls.core.commands.command import Command
@@ -74,7 +75,7 @@ class CollectionWrites(Namespace[DocumentType]):
             MongoError: the server could not be asked, or refused.
         """
         await self._write_one(
-            insert_statement(document),
+            insert_statement(document, new_object_id),
             session,
             bypass_document_validation=bypass_document_validation,
             comment=comment,
@@ -104,7 +105,7 @@ class CollectionWrites(Namespace[DocumentType]):
             TypeError: not documents, or none at all.
             MongoError: the server could not be asked, or refused.
         """
-        statements = [insert_statement(document) for document in _documents(documents)]
+        statements = [insert_statement(document, new_object_id) for document in _documents(documents)]
         if not statements:
             raise TypeError("documents is empty; there is nothing to insert")
         await self._write_many(

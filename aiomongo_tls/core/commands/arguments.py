@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, MutableMapping, Sequence, Set
+from collections.abc import Callable, Mapping, MutableMapping, Sequence, Set
 from typing import Any, TypeVar, cast
 
 from bson.objectid import ObjectId
@@ -122,10 +122,14 @@ def projection_document(projection: object) -> dict[str, Any]:
     raise TypeError("projection is a mapping or a list of field names")
 
 
-def with_id(document: object) -> MutableMapping[str, Any] | RawBSONDocument:
+def with_id(document: object, new_id: Callable[[], ObjectId] = ObjectId) -> MutableMapping[str, Any] | RawBSONDocument:
     """The document to insert. A missing `_id` is made up and added to the caller's document, as PyMongo does.
 
     A `RawBSONDocument` cannot be changed: without an `_id` it goes as it is, and the server makes one up.
+
+    Args:
+        document: the document.
+        new_id: makes an id.
 
     Raises:
         TypeError: not a document that can be inserted.
@@ -142,5 +146,5 @@ def with_id(document: object) -> MutableMapping[str, Any] | RawBSONDocument:
         )
     mapping: MutableMapping[str, Any] = document
     if "_id" not in mapping:
-        mapping["_id"] = ObjectId()
+        mapping["_id"] = new_id()
     return mapping

@@ -118,14 +118,19 @@ class Batches:
             return self.taken
         end = min(len(self._documents), self.sent + limits.max_write_batch_size)
         taken: list[bytes] = []
+        documents, options, encode = self._documents, self._codec_options, bson.encode
+        kept, self._kept = self._kept, None
         for position in range(self.sent, end):
-            data = self._encoded(position)
-            if len(data) > largest or (len(data) > room and not taken):
-                raise self._too_large(position, len(data), largest)
-            if len(data) > room:
+            # Top-level documents are encoded with their _id first.
+            data = encode(documents[position], False, options) if kept is None else kept
+            kept = None
+            size = len(data)
+            if size > room or size > largest:
+                if size > largest or not taken:
+                    raise self._too_large(position, size, largest)
                 self._kept = data
                 break
-            room -= len(data)
+            room -= size
             taken.append(data)
         self.sent += len(taken)
         self.taken = DocumentSequence(self._identifier, taken)
@@ -135,10 +140,3 @@ class Batches:
         return DocumentTooLarge(
             f"{self._identifier}[{position}] has {size} bytes; this server takes {largest} in one document"
         )
-
-    def _encoded(self, position: int) -> bytes:
-        if self._kept is not None:
-            data, self._kept = self._kept, None
-            return data
-        # Top-level documents are encoded with their _id first.
-        return bson.encode(self._documents[position], codec_options=self._codec_options)

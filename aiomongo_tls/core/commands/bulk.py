@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from operator import itemgetter
 from typing import Any
 
@@ -24,14 +25,9 @@ class Run:
     """Statements of one kind that follow each other."""
 
     kind: Kind
-    indexes: list[int] = field(default_factory=list[int])
+    indexes: Sequence[int] = ()
     """Where each statement stands in the caller's list."""
     documents: list[Mapping[str, Any]] = field(default_factory=list[Mapping[str, Any]])
-
-    def add(self, index: int, document: Mapping[str, Any]) -> None:
-        """One more statement, and its place in the caller's list."""
-        self.indexes.append(index)
-        self.documents.append(document)
 
 
 def check_operations(requests: object) -> list[Statement]:
@@ -57,17 +53,16 @@ def check_operations(requests: object) -> list[Statement]:
 
 def runs(statements: Sequence[Statement], *, ordered: bool) -> list[Run]:
     """The statements in the order in which they are sent."""
+    kinds = [statement.kind for statement in statements]
     if not ordered:
-        by_kind = {kind: Run(kind) for kind in Kind}
-        for index, statement in enumerate(statements):
-            by_kind[statement.kind].add(index, statement.document)
-        return [run for run in by_kind.values() if run.indexes]
-    found: list[Run] = []
-    for index, statement in enumerate(statements):
-        if not found or found[-1].kind is not statement.kind:
-            found.append(Run(statement.kind))
-        found[-1].add(index, statement.document)
-    return found
+        indexes = {kind: [index for index, its in enumerate(kinds) if its is kind] for kind in set(kinds)}
+        return [_run(kind, statements, indexes[kind]) for kind in Kind if kind in indexes]
+    starts = [index for index, kind in enumerate(kinds) if not index or kind is not kinds[index - 1]]
+    return [_run(kinds[start], statements, range(start, end)) for start, end in pairwise([*starts, len(kinds)])]
+
+
+def _run(kind: Kind, statements: Sequence[Statement], indexes: Sequence[int]) -> Run:
+    return Run(kind, indexes, [statements[index].document for index in indexes])
 
 
 _DONE = {

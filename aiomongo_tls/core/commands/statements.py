@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from enum import Enum
 from typing import Any, NamedTuple
+
+from bson.objectid import ObjectId
 
 from aiomongo_tls.core.commands.arguments import (
     check_list,
@@ -46,13 +48,17 @@ class Statement(NamedTuple):
     document: Mapping[str, Any]
 
 
-def insert_statement(document: object) -> Statement:
+def insert_statement(document: object, new_id: Callable[[], ObjectId] = ObjectId) -> Statement:
     """Insert this document; a missing `_id` is added to it.
+
+    Args:
+        document: the document.
+        new_id: makes an id.
 
     Raises:
         TypeError: not a document.
     """
-    return Statement(_INSERT, with_id(document))
+    return Statement(_INSERT, with_id(document, new_id))
 
 
 def update_statement(

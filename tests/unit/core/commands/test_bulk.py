@@ -21,7 +21,7 @@ def statements(*kinds: Kind) -> list[Statement]:
 
 
 def shape(found: list[Run]) -> list[tuple[Kind, list[int]]]:
-    return [(run.kind, run.indexes) for run in found]
+    return [(run.kind, list(run.indexes)) for run in found]
 
 
 def test_ordered_runs_end_where_the_kind_changes() -> None:
