@@ -34,6 +34,7 @@ def node() -> Iterator[Node]:
         yield running
 
 
+# In a test it comes after its servers, which go after its clients: a client that closes later would look for them.
 @pytest.fixture
 def connect(node: Node) -> Iterator[Connect]:
     """Makes clients, which are closed after the test."""
