@@ -13,19 +13,53 @@ import sys
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import corpus
 import telling
 from contestants import OURS, THEIRS, open_client
 from operations import tell
 from rounds import SLICE, Work, compare
-from tasks import DATABASE, TASKS
+from tasks import DATABASE, TASKS, Operation, Task, insert_many
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
 import live_ferretdb
 from live_process import cache_directory
 
-PLAN = (("find_one", 10), ("insert_one", 10), ("update_one", 10), ("find_many", 1), ("insert_many", 1))
+FEW = 10
+"""Documents in the collection in which one is looked for: this backend looks at all of them."""
+
+THOUSAND = 1000
+
+
+def _find_one(client: Any, module: Any) -> Operation:
+    collection = client[DATABASE]["few"]
+    return lambda n: collection.find_one({"_id": n % FEW})
+
+
+def _update_one(client: Any, module: Any) -> Operation:
+    collection = client[DATABASE]["few"]
+    return lambda n: collection.update_one({"_id": n % FEW}, {"$inc": {"retweet_count": 1}})
+
+
+def _find_many(client: Any, module: Any) -> Operation:
+    collection = client[DATABASE]["thousand"]
+
+    async def drain(n: int) -> None:
+        async for _ in collection.find({}):
+            pass
+
+    return drain
+
+
+# One write at a time: SQLite refuses others ("database is locked").
+PLAN = (
+    Task("find_one", "find_one by _id", _find_one, (10,)),
+    Task("update_one", "update_one", _update_one, (1,)),
+    Task("insert_one", "insert_one, small", TASKS["insert_one"].prepare, (1,)),
+    Task("find_thousand", "find, 1000 documents", _find_many, (1,), THOUSAND),
+    Task("insert_thousand", "insert_many, small, 1000", insert_many(corpus.small, THOUSAND), (1,), THOUSAND),
+)
 
 
 @dataclass(frozen=True)
@@ -34,7 +68,7 @@ class Settings:
 
     loop: str = "asyncio"
     rounds: int = 9
-    slice_time: float = SLICE
+    slice_time: float = SLICE / 3
 
 
 def is_here() -> bool:
@@ -57,14 +91,15 @@ async def measure(settings: Settings) -> None:
         async with AsyncExitStack() as stack:
             clients = {name: await open_client(stack, name, server) for name in (OURS, THEIRS)}
             database = clients[OURS].client[DATABASE]
-            for name in ("one", f"batches_2_{corpus.MANY}"):
-                await database[name].insert_many([{"_id": n, **corpus.tweet()} for n in range(corpus.MANY)])
-            for name, concurrency in PLAN:
-                task = TASKS[name]
+            for name, count in (("few", FEW), ("thousand", THOUSAND)):
+                documents = [{**corpus.tweet(), "_id": n, "retweet_count": 0} for n in range(count)]
+                await database[name].insert_many(documents)
+            for task in PLAN:
+                (concurrency,) = task.concurrency
                 slices = await compare(
                     {
-                        who: Work(await client.prepare(task, concurrency), concurrency, task.documents > 1)
-                        for who, client in clients.items()
+                        name: Work(await client.prepare(task, concurrency), concurrency, task.documents > 1)
+                        for name, client in clients.items()
                     },
                     settings.rounds,
                     slice_time=settings.slice_time,

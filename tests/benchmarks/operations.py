@@ -69,7 +69,13 @@ def tell(slices: dict[str, list[Slice]], task: Task, concurrency: int, **what: A
     """A row for each contestant."""
     for row in rows(slices):
         telling.row(
-            section="operations", **what, task=task.name, concurrency=concurrency, documents=task.documents, **row
+            section="operations",
+            **what,
+            task=task.name,
+            title=task.title,
+            concurrency=concurrency,
+            documents=task.documents,
+            **row,
         )
 
 

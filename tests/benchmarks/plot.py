@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from contestants import BARE, BARE_BSON, OURS, THEIRS
-from tasks import TASKS
 
 Row = dict[str, Any]
 
@@ -96,7 +95,7 @@ def _by(rows: list[Row], group: Callable[[Row], str], value: Callable[[Row], Any
 
 def _single(axes: Any, rows: list[Row]) -> None:
     its = _of(rows, "operations", loop="asyncio", tls=True, concurrency=10, documents=1, server="lean server")
-    groups = _by(its, lambda row: TASKS[row["task"]].title.replace(", ", ",\n").replace(" by ", "\nby "), _cpu)
+    groups = _by(its, lambda row: row["title"].replace(", ", ",\n").replace(" by ", "\nby "), _cpu)
     _bars(axes, groups, "us per operation", "one operation, TLS, 10 tasks", (BARE, BARE_BSON, OURS, THEIRS))
 
 
@@ -113,7 +112,7 @@ def _ratios(axes: Any, rows: list[Row]) -> None:
         ratio = row["ours_to_it"]["cpu"]
         errors = [[ratio["median"] - ratio["low"]], [ratio["high"] - ratio["median"]]]
         axes.errorbar(ratio["median"], place, xerr=errors, fmt="o", color=COLOURS[OURS], capsize=2, markersize=4)
-    axes.set_yticks(range(len(its)), [f"{TASKS[row['task']].title}, {row['concurrency']}" for row in its], fontsize=6)
+    axes.set_yticks(range(len(its)), [f"{row['title']}, {row['concurrency']}" for row in its], fontsize=6)
     axes.axvline(1, color=COLOURS[THEIRS])
     axes.axvline(0.25, color=COLOURS[OURS], linestyle=":")
     axes.set_xlim(left=0)

@@ -8,7 +8,6 @@ from typing import Any
 
 from aims import aims
 from contestants import BARE, BARE_BSON, OURS, THEIRS
-from tasks import TASKS
 
 Row = dict[str, Any]
 
@@ -67,10 +66,10 @@ def tables(rows: list[Row]) -> Iterable[Table]:
 
 def _operations(rows: list[Row]) -> Iterable[Table]:
     for server, loop, tls in dict.fromkeys((row["server"], row["loop"], row["tls"]) for row in rows):
-        found: dict[tuple[str, int], dict[str, Row]] = {}
+        found: dict[tuple[str, int], dict[str, Row]] = {}  # by title and tasks at a time
         for row in rows:
             if (row["server"], row["loop"], row["tls"]) == (server, loop, tls):
-                found.setdefault((row["task"], row["concurrency"]), {})[row["contestant"]] = row
+                found.setdefault((row["title"], row["concurrency"]), {})[row["contestant"]] = row
         yield Table(
             f"Client CPU, microseconds per operation: {server}, {loop}, {'TLS' if tls else 'plain'}",
             (
@@ -80,13 +79,13 @@ def _operations(rows: list[Row]) -> Iterable[Table]:
             ),
             [
                 [
-                    f"{TASKS[task].title}, {concurrency}",
+                    f"{title}, {concurrency}",
                     *(_median(by.get(name), "cpu") for name in (BARE, BARE_BSON, OURS, THEIRS)),
                     *(_ratio(by.get(name), "cpu") for name in (BARE, BARE_BSON, THEIRS)),
                     _ratio(by.get(THEIRS), "wall"),
                     _share(by),
                 ]
-                for (task, concurrency), by in found.items()
+                for (title, concurrency), by in found.items()
             ],
         )
 
