@@ -594,8 +594,8 @@ async def test_the_monitors_of_a_closed_one_are_renewed(
     """They go on showing its certificate, and the next one of it; even if its user is gone from the database."""
     first = renewed(kit, "ada", 0)
     path = first.write(tmp_path, "ada.pem")
-    uri = f"mongodb://{server.address}/?authMechanism=MONGODB-X509&tlsReloadIntervalMS=20&tlsCAFile={kit.ca_path}"
-    ada = await AsyncClient.connect(uri, tlsCertificateKeyFile=str(path))
+    uri = f"mongodb://{server.address}/?authMechanism=MONGODB-X509&tlsReloadIntervalMS=20&heartbeatFrequencyMS=500"
+    ada = await AsyncClient.connect(uri, tlsCertificateKeyFile=str(path), tlsCAFile=kit.ca_path)
     async with ada.with_identity(**identity(people["bob"])) as bob:
         await ada.close()
         if removed:

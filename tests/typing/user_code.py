@@ -79,6 +79,8 @@ async def connecting(uri: str, context: ssl.SSLContext) -> None:
         assert_type(client.tls_status().not_after, datetime | None)
     async with AsyncClient.connect(uri, tls_identity=Vault(), tlsServerNames={"127.0.0.1": "db.example.net"}) as client:
         assert_type(client, AsyncClient[Document])
+        async with client.with_identity(tlsCertificateKeyFile=Path("tenant.pem"), username=None) as tenant:
+            assert_type(tenant, AsyncClient[Document])
     provider: TLSIdentityProvider = Vault()
     assert_type(await provider.identity(), TLSIdentity)
     provider = Plain()  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType]
