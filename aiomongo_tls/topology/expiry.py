@@ -1,7 +1,8 @@
 """Warns of a client certificate that will soon expire: it should have been renewed by now.
 
 Asked when an identity is loaded and at each look for a renewed one. Share of the lifetime and not days, because a
-certificate of a year and one of an hour are both renewed in their last third.
+certificate of a year and one of an hour are both renewed in their last third. Principals of one topology have in common
+what was said: they may present the same certificate, and one that comes back for each request loads it each time.
 """
 
 from __future__ import annotations
@@ -24,6 +25,26 @@ class _State(Enum):
     EXPIRED = 2
 
 
+REMEMBERED = 1000
+"""Certificates of which it is remembered that they were warned of."""
+
+
+class Said:
+    """What was said, of which certificates, by fingerprint; the last thousand of them."""
+
+    def __init__(self) -> None:
+        self._states: dict[str | None, _State] = {}
+
+    def is_new(self, fingerprint: str | None, state: _State) -> bool:
+        """Whether this was not said before; now it is."""
+        if self._states.get(fingerprint) is state:
+            return False
+        self._states[fingerprint] = state
+        if len(self._states) > REMEMBERED:
+            del self._states[next(iter(self._states))]
+        return True
+
+
 class ExpiryWarning:
     """Warns once of each certificate whose time is nearly over, and once more when it is.
 
@@ -31,12 +52,12 @@ class ExpiryWarning:
 
     Args:
         share: the share of its lifetime (`tlsExpiryWarning`), from 0 to 1, that has to be left; 0 for no warning.
+        said: what was said by others already.
     """
 
-    def __init__(self, share: float) -> None:
+    def __init__(self, share: float, said: Said | None = None) -> None:
         self._share = share
-        # What was said of the certificates in use, by fingerprint.
-        self._said: dict[str | None, _State] = {}
+        self._said = said or Said()
 
     def look(self, identities: Iterable[Identity], now: datetime) -> None:
         """Warn if that is due. Plain.
@@ -52,11 +73,9 @@ class ExpiryWarning:
             for identity in identities
             if identity.certificate is not None
         }
-        self._said = {fingerprint: said for fingerprint, said in self._said.items() if fingerprint in in_use}
         for fingerprint, certificate in in_use.items():
             state = self._state(certificate, now)
-            if state is not None and self._said.get(fingerprint) != state:
-                self._said[fingerprint] = state
+            if state is not None and self._said.is_new(fingerprint, state):
                 _log.warning(
                     "the client certificate %s (fingerprint %s) %s at %s UTC; renew it",
                     certificate.subject,

@@ -7,7 +7,7 @@ of the servers and nothing else. Clients whose options are the same act as one p
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from weakref import WeakSet
@@ -21,7 +21,7 @@ from aiomongo_tls.net.identity import Identity, IdentityLoader
 from aiomongo_tls.pool.pool import Pool
 from aiomongo_tls.topology.access import Access
 from aiomongo_tls.topology.beginning import Beginning, Step
-from aiomongo_tls.topology.expiry import ExpiryWarning
+from aiomongo_tls.topology.expiry import ExpiryWarning, Said
 
 if TYPE_CHECKING:
     from aiomongo_tls.address import ServerAddress
@@ -53,6 +53,7 @@ class Means:
         sample: picks some of a sequence at random.
         chance: returns a number from 0 to 1, for the pauses between attempts.
         announcer: told of all that happens.
+        said_of_expiry: which certificates were warned of.
     """
 
     resolver: Resolver
@@ -61,6 +62,7 @@ class Means:
     sample: Sample[Any]
     chance: Callable[[], float]
     announcer: Announcer
+    said_of_expiry: Said = field(default_factory=Said)
 
 
 class Holder(Protocol):
@@ -100,7 +102,7 @@ class Principal:
         self.asked = options
         self.options = options
         self.identities = IdentityLoader(options.tls)
-        self.expiry = ExpiryWarning(options.tls.expiry_warning)
+        self.expiry = ExpiryWarning(options.tls.expiry_warning, means.said_of_expiry)
         self.accesses: dict[ServerAddress, Access] = {}
         self.holders: WeakSet[Holder] = WeakSet()
         self.is_in_use = False

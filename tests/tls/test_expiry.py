@@ -14,7 +14,7 @@ from aiomongo_tls import AsyncClient, ConfigurationError
 from aiomongo_tls.net.identity import Identity
 from aiomongo_tls.testing import Certificate, CertKit, MongoTestServer
 from aiomongo_tls.tls.certificate import CertificateDetails
-from aiomongo_tls.topology.expiry import ExpiryWarning
+from aiomongo_tls.topology.expiry import REMEMBERED, ExpiryWarning, Said
 
 BEGIN = datetime(2030, 1, 1, tzinfo=UTC)
 LIFETIME = timedelta(days=10)
@@ -62,6 +62,27 @@ def test_each_state_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
     assert nothing.endswith("expired 12 hours ago, at 2030-01-11 00:00 UTC; renew it")
     caplog.clear()
     expiry.look([identity("cd" * 32)], BEGIN + timedelta(days=11))
+    assert len(warnings(caplog)) == 1
+
+
+def test_what_others_have_told_is_not_repeated(caplog: pytest.LogCaptureFixture) -> None:
+    """Principals of one topology may present the same certificate, one after the other or side by side."""
+    said = Said()
+    for _ in range(3):
+        ExpiryWarning(0.2, said).look([identity()], BEGIN + timedelta(days=9))
+    ExpiryWarning(0.2, said).look([identity("cd" * 32)], BEGIN + timedelta(days=9))
+    assert len(warnings(caplog)) == 2
+
+
+def test_what_was_told_is_bounded(caplog: pytest.LogCaptureFixture) -> None:
+    """Of a thousand certificates the first is forgotten."""
+    caplog.set_level(logging.CRITICAL, "aiomongo_tls.tls")
+    said = Said()
+    for number in range(REMEMBERED + 1):
+        ExpiryWarning(0.2, said).look([identity(f"{number:064}")], BEGIN + timedelta(days=9))
+    caplog.set_level(logging.WARNING, "aiomongo_tls.tls")
+    for number in (0, REMEMBERED):
+        ExpiryWarning(0.2, said).look([identity(f"{number:064}")], BEGIN + timedelta(days=9))
     assert len(warnings(caplog)) == 1
 
 

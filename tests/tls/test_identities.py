@@ -633,6 +633,20 @@ async def test_a_renewal_of_one_that_is_refused(
         assert len([record for record in caplog.records if "identity is refused" in record.getMessage()]) == 1
 
 
+async def test_an_expiring_certificate_is_warned_of_once(
+    server: MongoTestServer, kit: CertKit, people: dict[str, Certificate], caplog: pytest.LogCaptureFixture
+) -> None:
+    """However often its client comes and goes, and whatever else it is with."""
+    soon = kit.client(subject="CN=bob", not_after=datetime.now(UTC) + timedelta(minutes=10))
+    users: list[dict[str, Any]] = [{}, {"username": "carl", "password": "secret"}]
+    async with clients(server, people["ada"], maxIdleIdentities=0) as (ada,):
+        for user in (*users, *users):
+            async with ada.with_identity(**identity(soon), **user) as bob:
+                await bob.ping()
+    told = [record.getMessage() for record in caplog.records if record.name == "aiomongo_tls.tls"]
+    assert len([text for text in told if "CN=bob" in text]) == 1
+
+
 async def test_another_subject_drops_its_own_sessions(
     server: MongoTestServer, kit: CertKit, tmp_path: Path, people: dict[str, Certificate]
 ) -> None:
