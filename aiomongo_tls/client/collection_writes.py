@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 from aiomongo_tls.client.namespace import Namespace
 from aiomongo_tls.client.not_here import refuse_session
 from aiomongo_tls.client.object_ids import new_object_id
+from aiomongo_tls.core.commands.arguments import with_id
 from aiomongo_tls.core.commands.batches import ROOM_FOR_OPERATORS, Batches
 from aiomongo_tls.core.commands.bulk import BulkOutcome, Run, check_operations, runs
 from aiomongo_tls.core.commands.command import Command
@@ -105,17 +106,17 @@ class CollectionWrites(Namespace[DocumentType]):
             TypeError: not documents, or none at all.
             MongoError: the server could not be asked, or refused.
         """
-        statements = [insert_statement(document, new_object_id) for document in _documents(documents)]
-        if not statements:
+        prepared = [with_id(document, new_object_id) for document in _documents(documents)]
+        if not prepared:
             raise TypeError("documents is empty; there is nothing to insert")
         await self._write_many(
-            statements,
+            [Run(Kind.INSERT, range(len(prepared)), prepared)],
             session,
             ordered=ordered,
             bypass_document_validation=bypass_document_validation,
             comment=comment,
         )
-        ids = [statement.document.get("_id") for statement in statements]
+        ids = [document.get("_id") for document in prepared]
         return InsertManyResult(ids, self.write_concern.acknowledged)
 
     async def replace_one(
@@ -340,7 +341,7 @@ class CollectionWrites(Namespace[DocumentType]):
                 notes (`__notes__`, shown in tracebacks).
         """
         outcome = await self._write_many(
-            check_operations(requests),
+            runs(check_operations(requests), ordered=ordered),
             session,
             ordered=ordered,
             bypass_document_validation=bypass_document_validation,
@@ -368,7 +369,7 @@ class CollectionWrites(Namespace[DocumentType]):
         return reply
 
     async def _write_many(
-        self, statements: Sequence[Statement], session: object, *, ordered: bool, **options: Any
+        self, all_runs: Sequence[Run], session: object, *, ordered: bool, **options: Any
     ) -> BulkOutcome:
         """All statements, in one session and with one deadline."""
         refuse_session(session)
@@ -379,7 +380,7 @@ class CollectionWrites(Namespace[DocumentType]):
         # At w=0 nobody hears of an error, but what follows one in order must still not be carried out.
         concern = WriteConcern() if ordered and not is_heard else self.write_concern
         try:
-            for run in runs(statements, ordered=ordered):
+            for run in all_runs:
                 command = self._command(run.kind, run.documents, concern, {**options, "ordered": ordered})
                 await self._write_run(run, command, outcome, implicit, deadline)
                 if ordered and outcome.has_write_errors:

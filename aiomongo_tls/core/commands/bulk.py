@@ -9,7 +9,7 @@ ever shown.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import pairwise
 from operator import itemgetter
 from typing import Any
@@ -27,7 +27,7 @@ class Run:
     kind: Kind
     indexes: Sequence[int] = ()
     """Where each statement stands in the caller's list."""
-    documents: list[Mapping[str, Any]] = field(default_factory=list[Mapping[str, Any]])
+    documents: Sequence[Mapping[str, Any]] = ()
 
 
 def check_operations(requests: object) -> list[Statement]:
