@@ -387,11 +387,12 @@ async def test_writes_and_reads_are_tried_again(
     monkeypatch.setattr(pymongo.common, "MIN_HEARTBEAT_INTERVAL", 0.01)
     users = connect(aiomongo_server.uri(serverMonitoringMode="poll")).app.users
     await done(users.insert_one({"_id": 1, "n": 0}))
-    for name, call in {
+    calls: dict[str, Callable[[], Any]] = {
         "update": lambda: users.update_one({"_id": 1}, {"$inc": {"n": 1}}),
         "findAndModify": lambda: users.find_one_and_update({"_id": 1}, {"$inc": {"n": 1}}),
         "find": lambda: users.find_one({"_id": 1}),
-    }.items():
+    }
+    for name, call in calls.items():
         with aiomongo_server.fail_point(mode={"times": 1}, failCommands=[name], **data) as point:
             await done(call())
             assert point.used == 1
