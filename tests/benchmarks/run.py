@@ -21,6 +21,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,14 @@ from tasks import TASKS
 HERE = Path(__file__).parent
 RESULTS = HERE / "results"
 QUICK = ["find_one", "insert_one", "update_one", "find_many", "insert_many"]
+# What is different in a quick run; what is not here is left out.
+IN_A_MINUTE: dict[str, Row] = {
+    "operations": {"rounds": 9},
+    "storm": {"rounds": 3},
+    "connects": {"rounds": 5},
+    "memory": {"count": 120, "reconnects": 300},
+    "startup": {"rounds": 3},
+}
 SECTIONS = ("operations", "storm", "connects", "memory", "startup", "growth", "ferretdb")
 
 Row = dict[str, Any]
@@ -81,8 +90,8 @@ class Progress:
             self.bar.close()
 
 
-def run(section: str, settings: Row, progress: Progress) -> list[Row]:
-    """What a worker measures."""
+def run(section: str, settings: Row, progress: Progress) -> tuple[list[Row], bool]:
+    """What a worker measures, and whether it came to its end."""
     rows: list[Row] = []
     command = [sys.executable, str(HERE / "worker.py"), section, json.dumps(settings)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as worker:
@@ -97,49 +106,44 @@ def run(section: str, settings: Row, progress: Progress) -> list[Row]:
                 print(told["note"], file=sys.stderr)
             else:
                 rows.append(told["row"])
-    if worker.returncode:
-        raise SystemExit(f"{section} has failed with {settings}")
     progress.part_done()
-    return rows
+    return rows, worker.returncode == 0
 
 
 def plan(given: argparse.Namespace) -> Iterator[tuple[str, Row]]:
     """Sections and settings of all workers."""
-    quick = given.quick
-    sections = given.section or (["operations"] if given.only else SECTIONS[: 5 if quick else None])
-    loops = given.loop or (["asyncio"] if quick else ["asyncio", "uvloop"])
-    rounds = {} if given.rounds is None else {"rounds": given.rounds}
+    sections = given.section or (["operations"] if given.only else SECTIONS)
     for section in sections:
-        if section == "operations":
-            for loop in loops:
-                for stream in given.stream or (["tls"] if quick else ["tls", "plain"]):
-                    yield (
-                        section,
-                        {
-                            "loop": loop,
-                            "tls": stream == "tls",
-                            "tasks": given.only or (QUICK if quick else list(TASKS)),
-                            "concurrency": given.concurrency or ([10] if quick else [1, 10, 100]),
-                            "contestants": given.contestant,
-                            **({"rounds": 9} if quick else {}),
-                            **rounds,
-                        },
-                    )
-        elif section == "memory":
-            for name in (OURS, THEIRS):
-                yield section, {"contestant": name, **({"count": 60, "reconnects": 300} if quick else {})}
-        elif section == "connects":
-            for version in ("TLSv1_2", "TLSv1_3")[quick:]:
-                yield section, {"version": version, **({"rounds": 5} if quick else {}), **rounds}
-        elif section == "storm":
-            for loop in loops:
-                yield section, {"loop": loop, **({"rounds": 3} if quick else {}), **rounds}
-        else:
-            yield (
-                section,
-                {**({"rounds": 3, "slice_time": 0.01} if quick and section == "growth" else {}), **rounds}
-                | ({"rounds": 3} if quick and section != "growth" else {}),
-            )
+        if given.quick and section not in IN_A_MINUTE:
+            if given.section:
+                raise SystemExit(f"{section} has no quick form")
+            continue
+        common = dict(IN_A_MINUTE[section]) if given.quick else {}
+        if given.rounds is not None and section != "memory":
+            common["rounds"] = given.rounds
+        for settings in _workers(section, given):
+            yield section, {**settings, **common}
+
+
+def _workers(section: str, given: argparse.Namespace) -> Iterator[Row]:
+    loops = given.loop or (["asyncio"] if given.quick else ["asyncio", "uvloop"])
+    if section == "operations":
+        for loop, stream in product(loops, given.stream or (["tls"] if given.quick else ["tls", "plain"])):
+            yield {
+                "loop": loop,
+                "tls": stream == "tls",
+                "tasks": given.only or (QUICK if given.quick else list(TASKS)),
+                "concurrency": given.concurrency or ([10] if given.quick or stream == "plain" else [1, 10, 100]),
+                "contestants": given.contestant,
+            }
+    elif section == "storm":
+        yield from ({"loop": loop} for loop in loops)
+    elif section == "connects":
+        yield from ({"version": version} for version in ("TLSv1_2", "TLSv1_3"))
+    elif section == "memory":
+        yield from ({"contestant": name} for name in (OURS, THEIRS))
+    else:
+        yield {}
 
 
 def main() -> None:
@@ -151,19 +155,29 @@ def main() -> None:
     parser.add_argument("--loop", nargs="+", choices=("asyncio", "uvloop"), help="both in a full run")
     parser.add_argument("--stream", nargs="+", choices=("tls", "plain"), help="both in a full run")
     parser.add_argument("--contestant", nargs="+", choices=EVERYBODY, default=EVERYBODY)
-    parser.add_argument("--concurrency", nargs="+", type=int, help="tasks at a time; 1, 10 and 100 in a full run")
+    parser.add_argument(
+        "--concurrency", nargs="+", type=int, help="tasks at a time; 1, 10 and 100 over TLS in a full run"
+    )
     parser.add_argument("--rounds", type=int, help="how often the contestants take turns")
     parser.add_argument("--output", type=Path, help="folder for the results; of a full run tests/benchmarks/results")
     given = parser.parse_args()
     workers = list(plan(given))
     about, progress = machine.described(), Progress(len(workers))
     about["command"] = " ".join(["python tests/benchmarks/run.py", *sys.argv[1:]])
-    rows = [row for section, settings in workers for row in run(section, settings, progress)]
+    rows: list[Row] = []
+    failed: list[str] = []
+    for section, settings in workers:
+        measured, is_complete = run(section, settings, progress)
+        rows += measured
+        if not is_complete:
+            failed.append(f"{section} has failed with {settings}")
     progress.close()
     print(report.as_text(about, rows))
     is_full = not (given.quick or given.section or given.only)
     if given.output or is_full:
         write(given.output or RESULTS, about, rows)
+    if failed:
+        raise SystemExit("\n".join(failed))
 
 
 def write(folder: Path, about: Row, rows: list[Row]) -> None:
