@@ -13,7 +13,8 @@ Connection Pool"):
   wait. The others may be served by a connection that is given back, or by the next attempt.
 - Only a ready pool hands out and opens connections. Clearing it makes it paused, turns away who waits, closes what is
   idle or parked and gives up what is being opened. What is in use stays until it is given back. In load balanced mode
-  only the connections to one service are cleared, and the pool goes on.
+  only the connections to one service are cleared, and the pool goes on. It goes on, too, where the server is there and
+  only refuses those whom the pool is for (`pauses`).
 - A parked connection waits `drain_timeout` seconds at most for its late reply. Nobody else can have it. When somebody
   waits and the pool is full, one that has been parked for `SPARED` seconds makes room: most late replies come sooner
   than a new connection, and a server that hangs must not hold up everybody. Only `look()` decides on that: in the

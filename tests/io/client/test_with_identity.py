@@ -461,6 +461,21 @@ async def test_an_idle_identity_has_no_operations(server: MongoTestServer, peopl
     await family.first.close()
 
 
+async def test_an_identity_that_was_refused_is_not_kept(
+    server: MongoTestServer, people: dict[str, Certificate]
+) -> None:
+    """There is nothing to keep: no connection, and nobody who could be told of its renewals."""
+    family = Family(server, people)
+    await family.first.ping()
+    life = family.first._executor.topology._life
+    for _ in range(2):
+        with pytest.raises(AuthenticationFailed):
+            async with family.first.with_identity(username="nobody", password="x"):
+                raise AssertionError
+        assert len(life._principals) == len(life._rotations) == 1
+    await family.first.close()
+
+
 async def test_an_aborted_identity_is_not_kept(server: MongoTestServer, people: dict[str, Certificate]) -> None:
     """Whoever wants it gone at once gets that."""
     family = Family(server, people, maxIdleIdentities=8)
