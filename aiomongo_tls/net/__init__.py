@@ -17,6 +17,21 @@ resume a session. Foreign errors (`OSError`, `ssl.SSLError`, `gaierror`) are tra
 name host, phase and a useful sentence; the layers above see the originals only as `__cause__`. Name look-ups and Happy
 Eyeballs are ours because uvloop has no Happy Eyeballs and asyncio's look-ups share an executor that holds up shutdown.
 
+The hot path, as measured (CPython 3.11; one request and its reply, 10 tasks on 10 connections, against a bare protocol
+on asyncio's TLS with the same bytes; ratios of CPU time are medians of alternating rounds on a busy machine):
+
+- Reading into one buffer per loop (`buffers`) instead of being handed bytes: a read of the stock loop allocates 256 KB,
+  which costs nothing or 18 us, depending on what malloc has learnt in that process. Ours / bare 0.97 -> 0.91, and
+  0.75 -> 0.49 where malloc has learnt nothing (asyncio's own TLS suffers from the same).
+- One straight way from `Connection.begin_request()` to the loop's `write`, and from `buffer_updated()` to the future,
+  with the general way beside it: the time in our Python alone, without sockets and OpenSSL, 7.0 -> 2.3 us.
+- `Transport._straight` is set exactly while nothing stands between a write and the loop: one look instead of six flags.
+- What a deadline has to tell (bytes of the reply that came) is found out when it passes, not noted for each request.
+
+Tried and not taken: `SSLObject`'s inner object, without its Python methods (0.1 us, and it is private); a smaller or a
+kept buffer for what is decrypted (no difference, and slower); a future that wakes its task in place instead of by the
+loop (about 1.5 us of 30 on the stock loop, nothing on uvloop, and a task would run inside of `data_received`).
+
 One rule about cancellation: whoever opens a thing closes it in a `finally` or `except BaseException` that does not
 await.
 """

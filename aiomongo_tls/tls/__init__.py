@@ -28,6 +28,10 @@ sockets, certifi; `cryptography` only inside the functions that need it.
 - `certificate` and `subject` put certificates into words; a subject is the name of a MongoDB user.
 - `status` is what a client tells of its own certificate and of its servers'.
 
+What a message of a connection that is open costs: `encrypt()` is one write into OpenSSL and one read of what came out;
+`receive_data()` one write, one read, and the question whether anything is left on either side (`has_output` spares the
+owner to ask for output that is nearly never there). See `net` for what that gave.
+
 Tried and not taken: asyncio's own TLS (a buffer of 256 KB for each connection, no alert from a server whose handshake
 fails, no say over what leaves in one write); `load_verify_locations(cadata=)` (it takes no revocation lists); a second,
 unverified connection to learn the names in a refused certificate (the first one knows them); reading DER ourselves (a

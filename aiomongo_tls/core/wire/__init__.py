@@ -15,8 +15,11 @@ Why one class for both roles: the embedded server and the tests get the other ha
 is held to the same rules. Since a mistake made by both halves would be invisible, the tests compare with byte
 strings worked out by hand from the specification.
 
-Why values are named tuples: one message is two of them plus its content, on the hot path, and a frozen
-dataclass costs three times as much to build.
+Why values are named tuples: one message is two of them plus its content, and a frozen dataclass costs three times as
+much to build. The client's straight way builds none: `send_request` writes a message with one `pack`, and
+`receive_reply` takes a reply that is all of what came, one document and no flags, by one `unpack` and one condition.
+Together with the straight ways of `net` and `tls` that made 34 Python calls of 56 for a request and its reply (a bare
+protocol on asyncio's TLS: 37). The table of `states` stays what decides; the straight way is one row of it.
 
 Room left: OP_COMPRESSED is one more opcode between `header` and `op_msg`.
 """
