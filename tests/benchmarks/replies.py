@@ -34,6 +34,9 @@ TIMES = {
     "operationTime": _AT,
 }
 
+# What every reply of a primary to a write has, too.
+WRITTEN = {"electionId": bson.ObjectId(b"\x7f" * 12), "opTime": {"ts": _AT, "t": Int64(1)}}
+
 
 def hello(hosts: list[str], me: str, subject: str) -> dict[str, Any]:
     """What a member says of itself; the first host is the primary. No topologyVersion: nobody streams."""
@@ -99,9 +102,9 @@ class Replies:
             rows = [{"_id": n, **corpus.tweet()} for n in range(size)]
             return {"cursor": {"nextBatch": rows, "id": Int64(cursor - 1), "ns": f"bench.{collection}"}, **TIMES}
         if command == "update":
-            return {"n": 1, "nModified": 1, **TIMES}
+            return {"n": 1, **WRITTEN, "nModified": 1, **TIMES}
         if command in ("insert", "delete"):
-            return {"n": 1, **TIMES}
+            return {"n": 1, **WRITTEN, **TIMES}
         return dict(TIMES)
 
 
