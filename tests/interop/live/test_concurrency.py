@@ -118,14 +118,15 @@ async def test_timeouts_of_the_client(client: AsyncClient[Any], many: Things, sh
     await many.update_many(few, {"$set": {"seen": 0}})
     duration = loop.time() - began
     errors: list[MongoError] = []
-    for turn in range(1, 5):
+    for turn in range(5):
         try:
-            with timeout(duration * share):
+            # The first one cannot be in time; of the others nobody knows.
+            with timeout(duration * share if turn else 1e-6):
                 await many.update_many(few, {"$set": {"seen": turn}})
         except MongoError as error:
             errors.append(error)
         assert (await client.ping())["ok"] == 1
-    assert errors or share > 0.5
+    assert errors
     assert all(error.timeout for error in errors)
     await settled(client)
     # What was given up may have been carried out.
