@@ -42,11 +42,14 @@ def binary() -> Path:
 
     Raises:
         ToolchainMissing: there is none, and no Go to build it with.
-        BuildFailed: it could not be built.
+        BuildFailed: it could not be built, or what is named is none.
     """
     if named := os.environ.get(VARIABLE):
+        if shutil.which(named) is None:
+            raise BuildFailed(f"{VARIABLE}={named} is no program")
         return Path(named)
-    if found := shutil.which("ferretdb"):
+    # FerretDB 2 has no SQLite.
+    if (found := shutil.which("ferretdb")) and "v1." in _told(Path(found)):
         return Path(found)
     built = cache_directory(f"ferretdb-{VERSION}") / "ferretdb"
     if not built.exists():
@@ -95,10 +98,15 @@ def _build_source(place: Path) -> Path:
 
 def _proven(made: Path) -> Path:
     """The binary, if it starts and is the wanted one."""
-    told = subprocess.run([str(made), "--version"], capture_output=True, text=True, check=False)
-    if told.returncode != 0 or f"v{VERSION}" not in told.stdout:
-        raise BuildFailed(f"{made} --version says: {(told.stderr or told.stdout)[-500:]}")
+    if f"v{VERSION}" not in (told := _told(made)):
+        raise BuildFailed(f"{made} --version says: {told[-500:]}")
     return made
+
+
+def _told(program: Path) -> str:
+    """What a FerretDB says of its version."""
+    run = subprocess.run([str(program), "--version"], capture_output=True, text=True, check=False)
+    return run.stdout or run.stderr
 
 
 def _run(command: Sequence[str], directory: Path, **environment: str) -> None:
@@ -153,7 +161,6 @@ class FerretDB:
         certificate: Certificate | None = None,
         demands_client_certificate: bool = True,
     ) -> None:
-        self.name = f"FerretDB {VERSION}"
         self.kit: CertKit | None = kit
         self.demands_client_certificate = demands_client_certificate
         self.can_restart = True
@@ -162,6 +169,7 @@ class FerretDB:
         self._user = user
         self._replica_set = replica_set
         self._program = binary()
+        self.name = "FerretDB " + _told(self._program).partition("version: ")[2].partition("\n")[0]
         self._directory = tempfile.TemporaryDirectory(prefix="aiomongo_tls-ferretdb-")
         self._certificate = certificate or kit.server("localhost", "127.0.0.1")
         directory = Path(self._directory.name)
@@ -268,7 +276,7 @@ def main() -> int:
         print(f"NOT RUN: {error}")
         return MISSING
     except BuildFailed as error:
-        print(f"FerretDB {VERSION} could not be built:\n{error}")
+        print(f"no FerretDB {VERSION}: {error}")
         return 1
     return 0
 

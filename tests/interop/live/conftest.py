@@ -78,12 +78,12 @@ def _told(server: LiveServer) -> str:
         build = client.admin.command("buildInfo")
         # By its old name, which every server knows.
         hello = client.admin.command("isMaster")
-    own = {name: value for name, value in build.items() if isinstance(value, dict) and "version" in value}
+    # A server that is not MongoDB's own tells its version in a field of its own.
+    own = [name for name, value in build.items() if name.endswith("Version") and isinstance(value, str)]
     return ", ".join(
         [
             f"buildInfo version {build['version']}",
-            *(f"{name} version {value['version']}" for name, value in own.items()),
-            *(f"{name} {build[name]}" for name in ("gitVersion", "modules") if build.get(name)),
+            *(f"{name} {build[name]}" for name in (*own, "modules") if build.get(name)),
             f"wire version {hello['maxWireVersion']}",
             f"replica set {hello['setName']}" if "setName" in hello else hello.get("msg", "standalone"),
         ]
