@@ -281,7 +281,7 @@ class Listener:
         # An aborted socket is closed in the loop's next turn.
         await asyncio.sleep(0)
 
-    def _accept(self) -> asyncio.Protocol:
+    def _accept(self) -> asyncio.BaseProtocol:
         """The protocol object for a new connection."""
         if self.stall == "accept":
             return Silence(self._stalled)
