@@ -285,6 +285,7 @@ class Deployment:
         )
         if effect.is_refusal:
             access.fault = error
+            self._forget_ways()
             if effect.clears_pool:
                 access.pool.clear(error, service_id=effect.service_id, pauses=False)
             if effect.requests_check:

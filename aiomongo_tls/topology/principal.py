@@ -177,8 +177,9 @@ class Principal:
         """
         await self.establish(access.address, access.identity, connection, monitors=monitors)
         access.newest = connection
-        if not monitors:
+        if not monitors and access.fault is not None:
             access.fault = None
+            self.ways.clear()
 
     async def establish(
         self, address: ServerAddress, identity: Identity, connection: Connection, *, monitors: bool = False

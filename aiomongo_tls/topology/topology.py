@@ -437,6 +437,7 @@ class Topology:
         if deployment is None or not principal.is_in_use:
             return []
         ways = principal.ways_to(deployment.choices(preference, deprioritized))
+        ways = [access for access in ways if access.fault is None] or ways
         if not deprioritized and self._options.server_selector is None:
             principal.ways[preference] = ways
         return ways

@@ -400,13 +400,15 @@ async def test_a_bad_one_beside_a_good_one_behind_a_load_balancer(
             assert before == 1
 
 
-async def test_one_member_that_refuses(kit: CertKit, people: dict[str, Certificate]) -> None:
-    """Where one member of a set does not trust the bad one's authority, its reads go to the others."""
+@pytest.mark.parametrize("threshold", [0, 60_000])
+async def test_one_member_that_refuses(kit: CertKit, people: dict[str, Certificate], threshold: int) -> None:
+    """A member that one identity alone does not trust is not read from by it, be it the nearest one or not."""
     other = kit.stranger()
     with ReplicaSet(members=3, ca=kit, users=[*people.values()]) as rs:
         both = {**identity(people["bob"]), "tlsCAFile": kit.ca_pem}
         odd = rs.secondaries[0]
-        async with clients(rs, people["ada"], both, tlsCAFile=kit.ca_pem + other.ca_pem) as (ada, bob):
+        trusted = kit.ca_pem + other.ca_pem
+        async with clients(rs, people["ada"], both, tlsCAFile=trusted, localThresholdMS=threshold) as (ada, bob):
             await asyncio.gather(ada.ping(), bob.ping())
             # The first one trusts both authorities, so that the monitors go on.
             odd.rotate(other.server("127.0.0.1"))
@@ -418,10 +420,16 @@ async def test_one_member_that_refuses(kit: CertKit, people: dict[str, Certifica
             for _ in range(20):
                 await secondaries["things"].find_one()
             assert not [command for command in odd.commands_named("find") if command.user == "CN=bob"]
+            topology = bob._executor.topology
+            for _ in range(20 if threshold else 0):
+                # Nor does it cost each read a search.
+                connection = topology.try_check_out(ReadPreference.SECONDARY)
+                assert connection is not None
+                topology.check_in(connection)
             theirs = ada["app"].with_options(read_preference=ReadPreference.SECONDARY)
             for _ in range(20):
                 await theirs["things"].find_one()
-            assert odd.commands_named("find")
+            assert odd.commands_named("find") or not threshold
 
 
 async def test_a_bad_one_recovers_by_itself(
