@@ -8,7 +8,7 @@ inherit from.
 from __future__ import annotations
 
 import uuid
-from typing import TYPE_CHECKING, Any, Generic, NoReturn, overload
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, cast, overload
 
 from aiomongo_tls.client.client_commands import ClientCommands
 from aiomongo_tls.client.client_servers import ClientServers
@@ -507,8 +507,8 @@ class AsyncClient(ClientCommands, ClientServers, Generic[DocumentType]):
             ConfigurationError: the options cannot be used, or belong to no identity; says which, and the mend.
             InvalidOperation: this client is closed.
         """
-        client: AsyncClient[DocumentType] = AsyncClient.__new__(AsyncClient)
-        client._be(self, identity)
+        client = cast(AsyncClient[DocumentType], AsyncClient.__new__(AsyncClient))
+        client._be(self, identity)  # noqa: SLF001 - of the same class
         return client
 
     def _be(self, other: AsyncClient[DocumentType], identity: IdentityOptions) -> None:

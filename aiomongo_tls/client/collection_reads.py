@@ -12,7 +12,13 @@ from aiomongo_tls.client.cursor import AsyncCursor
 from aiomongo_tls.client.namespace import Namespace
 from aiomongo_tls.client.not_here import WHERE, refuse_session
 from aiomongo_tls.core.commands.aggregate import count_pipeline
-from aiomongo_tls.core.commands.arguments import check_mapping, check_not_negative, check_type, projection_document
+from aiomongo_tls.core.commands.arguments import (
+    DICT,
+    check_mapping,
+    check_not_negative,
+    check_type,
+    projection_document,
+)
 from aiomongo_tls.core.commands.cursors import first_document
 from aiomongo_tls.core.commands.decoding import DocumentsIn
 from aiomongo_tls.core.commands.document_type import DocumentType
@@ -141,7 +147,7 @@ class CollectionReads(Namespace[DocumentType]):
             ValueError: a negative number.
             MongoError: the server could not be asked, or refused.
         """
-        is_id = type(filter) is not dict and _is_id(filter)  # pyright: ignore[reportUnknownArgumentType]
+        is_id = type(filter) is not DICT and _is_id(filter)
         selection = check_mapping("filter", {"_id": filter} if is_id else filter or {})
         if args or kwargs:
             async with self.find(selection, projection, *args, **cast(dict[str, Any], kwargs)).limit(-1) as cursor:

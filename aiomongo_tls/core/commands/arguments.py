@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, MutableMapping, Sequence, Set
-from typing import Any, TypeVar, cast
+from typing import Any, Final, TypeVar, cast
 
 from bson.objectid import ObjectId
 from bson.raw_bson import RawBSONDocument
@@ -23,6 +23,12 @@ def check_type(name: str, value: object, expected: type[T]) -> T:
     return value
 
 
+DICT: Final[type[Any]] = dict
+"""What documents usually are; typed so that whoever asks for it by `is` knows nothing of the keys."""
+LIST: Final[type[Any]] = list
+"""The same for lists."""
+
+
 def check_not_negative(name: str, value: object) -> int:
     """The value, if it is an integer of at least 0.
 
@@ -36,15 +42,16 @@ def check_not_negative(name: str, value: object) -> int:
     return number
 
 
-def check_mapping(name: str, value: object) -> Mapping[str, Any]:
+def check_mapping(name: str, value: Any) -> Mapping[str, Any]:
     """The value, if it is a document.
 
     Raises:
         TypeError: it is not a mapping.
     """
-    if type(value) is dict:
+    if type(value) is DICT:
         # The usual case, without the detour that abstract classes take.
-        return value
+        plain: dict[str, Any] = value
+        return plain
     if not isinstance(value, Mapping):
         raise TypeError(f"{name} is a document (a dict or another mapping), not {type(value).__name__}")
     return cast(Mapping[str, Any], value)
@@ -122,7 +129,7 @@ def projection_document(projection: object) -> dict[str, Any]:
     raise TypeError("projection is a mapping or a list of field names")
 
 
-def with_id(document: object, new_id: Callable[[], ObjectId] = ObjectId) -> MutableMapping[str, Any] | RawBSONDocument:
+def with_id(document: Any, new_id: Callable[[], ObjectId] = ObjectId) -> MutableMapping[str, Any] | RawBSONDocument:
     """The document to insert. A missing `_id` is made up and added to the caller's document, as PyMongo does.
 
     A `RawBSONDocument` cannot be changed: without an `_id` it goes as it is, and the server makes one up.
@@ -134,17 +141,19 @@ def with_id(document: object, new_id: Callable[[], ObjectId] = ObjectId) -> Muta
     Raises:
         TypeError: not a document that can be inserted.
     """
-    if type(document) is dict:
+    mapping: MutableMapping[str, Any]
+    if type(document) is DICT:
         # The usual case, without the detour that abstract classes take.
-        pass
+        mapping = document
     elif isinstance(document, RawBSONDocument):
         return document
-    elif not isinstance(document, MutableMapping):
+    elif isinstance(document, MutableMapping):
+        mapping = cast(MutableMapping[str, Any], document)
+    else:
         raise TypeError(
             "a document to insert is a dict, another mutable mapping or a RawBSONDocument, "
             f"not {type(document).__name__}"
         )
-    mapping: MutableMapping[str, Any] = document
     if "_id" not in mapping:
         mapping["_id"] = new_id()
     return mapping

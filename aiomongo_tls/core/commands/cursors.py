@@ -9,6 +9,7 @@ from bson.errors import BSONError
 from bson.int64 import Int64
 from bson.raw_bson import RawBSONDocument
 
+from aiomongo_tls.core.commands.arguments import DICT, LIST
 from aiomongo_tls.core.commands.unread import UnreadDocuments
 from aiomongo_tls.errors import ProtocolError
 
@@ -54,12 +55,11 @@ def first_document(reply: Mapping[str, Any]) -> Any:
     Raises:
         ProtocolError: the reply holds no batch.
     """
-    cursor = reply.get("cursor")
-    documents = cursor.get("firstBatch") if type(cursor) is dict else None
-    if type(documents) is not list:
-        documents = read_batch(reply).documents
-        if isinstance(documents, UnreadDocuments):
-            documents = documents.read_some()
+    cursor: Any = reply.get("cursor")
+    documents: Any = cursor.get("firstBatch") if type(cursor) is DICT else None
+    if type(documents) is not LIST:
+        batch = read_batch(reply).documents
+        documents = batch.read_some() if isinstance(batch, UnreadDocuments) else batch
     return documents[0] if documents else None
 
 
