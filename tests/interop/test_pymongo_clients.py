@@ -142,7 +142,7 @@ async def refused(connect: Connect, uri: str) -> str:
     ids=["another host", "expired", "self-signed", "another authority", "a client's"],
 )
 async def test_server_certificates_that_are_refused(
-    connect: Connect, aiomongo_server: MongoTestServer, certificate: Callable[[CertKit], Certificate], words: str
+    aiomongo_server: MongoTestServer, connect: Connect, certificate: Callable[[CertKit], Certificate], words: str
 ) -> None:
     """Nothing is sent to such a server, and nothing else was wrong."""
     good, uri = aiomongo_server.certificate, aiomongo_server.uri()
@@ -179,14 +179,14 @@ async def test_client_certificates_that_are_refused(
         assert server.commands == []
 
 
-async def test_an_authority_that_is_not_trusted(connect: Connect, aiomongo_server: MongoTestServer) -> None:
+async def test_an_authority_that_is_not_trusted(aiomongo_server: MongoTestServer, connect: Connect) -> None:
     """By the client: it goes away."""
     assert "certificate" in await refused(
         connect, aiomongo_server.uri(tlsCAFile=aiomongo_server.certs.stranger().ca_path)
     )
 
 
-async def test_chains_keys_and_names(connect: Connect, aiomongo_server: MongoTestServer) -> None:
+async def test_chains_keys_and_names(aiomongo_server: MongoTestServer, connect: Connect) -> None:
     """An intermediate authority on either side, an encrypted key, a host name instead of an address."""
     certs = aiomongo_server.certs
     ada = certs.client("ada", intermediate=True, password="hush")
@@ -196,7 +196,7 @@ async def test_chains_keys_and_names(connect: Connect, aiomongo_server: MongoTes
 
 
 async def test_a_list_of_revoked_certificates(
-    connect: Connect, aiomongo_server: MongoTestServer, tmp_path: Path
+    aiomongo_server: MongoTestServer, connect: Connect, tmp_path: Path
 ) -> None:
     """The server whose certificate is on it is refused, another one is not."""
     certs = aiomongo_server.certs
@@ -209,7 +209,7 @@ async def test_a_list_of_revoked_certificates(
     assert "certificate revoked" in await refused(connect, uri)
 
 
-async def test_a_new_certificate_of_the_server(connect: Connect, aiomongo_server: MongoTestServer) -> None:
+async def test_a_new_certificate_of_the_server(aiomongo_server: MongoTestServer, connect: Connect) -> None:
     """Connections that are open go on, and new ones see it."""
     client = connect(aiomongo_server.uri())
     await done(client.app.users.insert_one({"_id": 1}))
@@ -224,7 +224,7 @@ async def test_a_new_certificate_of_the_server(connect: Connect, aiomongo_server
 # Logins
 
 
-async def test_a_certificate_that_is_no_user(connect: Connect, aiomongo_server: MongoTestServer) -> None:
+async def test_a_certificate_that_is_no_user(aiomongo_server: MongoTestServer, connect: Connect) -> None:
     """It gets through TLS and no further; once it is a user it does, and no longer after it was removed."""
     ada = aiomongo_server.certs.client("ada")
     uri = aiomongo_server.uri(client=ada)
@@ -239,7 +239,7 @@ async def test_a_certificate_that_is_no_user(connect: Connect, aiomongo_server: 
         await done(connect(uri).app.users.find_one())
 
 
-async def test_without_a_login(connect: Connect, aiomongo_server: MongoTestServer) -> None:
+async def test_without_a_login(aiomongo_server: MongoTestServer, connect: Connect) -> None:
     """A certificate alone is not a login."""
     client = connect(aiomongo_server.uri(authMechanism=None))
     await done(client.admin.command("ping"))
@@ -272,7 +272,7 @@ VALUES: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("name", VALUES)
-async def test_every_type(connect: Connect, aiomongo_server: MongoTestServer, name: str) -> None:
+async def test_every_type(aiomongo_server: MongoTestServer, connect: Connect, name: str) -> None:
     """Stored to the last bit, and found by its value."""
     client = connect(aiomongo_server.uri(), document_class=RawBSONDocument)
     document = {"_id": 1, "value": VALUES[name]}
@@ -281,7 +281,7 @@ async def test_every_type(connect: Connect, aiomongo_server: MongoTestServer, na
     assert found.raw == bson.encode(document)
 
 
-async def test_cursors(connect: Connect, aiomongo_server: MongoTestServer) -> None:
+async def test_cursors(aiomongo_server: MongoTestServer, connect: Connect) -> None:
     """Many batches in order; one that is closed early is killed."""
     users = connect(aiomongo_server.uri()).app.users
     await done(users.insert_many([{"_id": n} for n in range(500)]))
@@ -296,7 +296,7 @@ async def test_cursors(connect: Connect, aiomongo_server: MongoTestServer) -> No
     assert aiomongo_server.wait_for("killCursors")[0].document["cursors"] == [number]
 
 
-async def test_every_write(connect: Connect, aiomongo_server: MongoTestServer) -> None:
+async def test_every_write(aiomongo_server: MongoTestServer, connect: Connect) -> None:
     """With the counts of the server."""
     users = connect(aiomongo_server.uri()).app.users
     await done(users.insert_many([{"_id": n, "n": n} for n in range(10)]))
@@ -328,7 +328,7 @@ async def test_every_write(connect: Connect, aiomongo_server: MongoTestServer) -
     ],
     ids=["insert", "update", "replace", "upsert", "findAndModify"],
 )
-async def test_a_duplicate_key(connect: Connect, aiomongo_server: MongoTestServer, write: Callable[[Any], Any]) -> None:
+async def test_a_duplicate_key(aiomongo_server: MongoTestServer, connect: Connect, write: Callable[[Any], Any]) -> None:
     """With keyPattern and keyValue, by whatever it is written."""
     users = connect(aiomongo_server.uri()).app.users
     await done(users.create_index("email", unique=True, sparse=True))
@@ -341,7 +341,7 @@ async def test_a_duplicate_key(connect: Connect, aiomongo_server: MongoTestServe
     assert len(details["keyPattern"]) == 1
 
 
-async def test_a_document_that_is_too_large(connect: Connect, aiomongo_server: MongoTestServer) -> None:
+async def test_a_document_that_is_too_large(aiomongo_server: MongoTestServer, connect: Connect) -> None:
     """What the server refuses of what the client lets pass; the connection goes on."""
     users = connect(aiomongo_server.uri()).app.users
     await done(users.insert_one({"_id": 1, "x": "x" * (16 * 1024 * 1024 - 100)}))
@@ -351,7 +351,7 @@ async def test_a_document_that_is_too_large(connect: Connect, aiomongo_server: M
     assert await done(users.count_documents({"y": {"$exists": True}})) == 0
 
 
-async def test_files(kind: Any, connect: Connect, aiomongo_server: MongoTestServer) -> None:
+async def test_files(aiomongo_server: MongoTestServer, kind: Any, connect: Connect) -> None:
     """GridFS: a file of many chunks."""
     database = connect(aiomongo_server.uri()).app
     made: Any = gridfs.GridFSBucket if kind is pymongo.MongoClient else AsyncGridFSBucket
@@ -364,7 +364,7 @@ async def test_files(kind: Any, connect: Connect, aiomongo_server: MongoTestServ
     assert await done(database["fs.chunks"].count_documents({})) == 0
 
 
-async def test_the_stable_api(connect: Connect, aiomongo_server: MongoTestServer) -> None:
+async def test_the_stable_api(aiomongo_server: MongoTestServer, connect: Connect) -> None:
     """Strict about it, a client may do what is in it and nothing else."""
     users = connect(aiomongo_server.uri(), server_api=ServerApi("1", strict=True)).app.users
     await done(users.insert_many([{"_id": n} for n in range(5)]))
@@ -380,7 +380,7 @@ async def test_the_stable_api(connect: Connect, aiomongo_server: MongoTestServer
 @pytest.mark.aiomongo(topology="replica_set")
 @pytest.mark.parametrize("data", [{"closeConnection": True}, {"errorCode": 91}, {"errorCode": 10107}], ids=str)
 async def test_writes_and_reads_are_tried_again(
-    connect: Connect, aiomongo_server: MongoTestServer, monkeypatch: pytest.MonkeyPatch, data: dict[str, Any]
+    aiomongo_server: MongoTestServer, connect: Connect, monkeypatch: pytest.MonkeyPatch, data: dict[str, Any]
 ) -> None:
     """Each is carried out once, with one number."""
     # After an error PyMongo looks at the server again, at most twice a second if it is left alone.
@@ -402,7 +402,7 @@ async def test_writes_and_reads_are_tried_again(
     assert len(set(numbers)) == 1
 
 
-async def test_a_session(connect: Connect, aiomongo_server: MongoTestServer) -> None:
+async def test_a_session(aiomongo_server: MongoTestServer, connect: Connect) -> None:
     """What is done in one has its number, and it is ended when the client closes."""
     client = connect(aiomongo_server.uri())
     session = await done(client.start_session())
@@ -484,7 +484,7 @@ async def test_a_retried_write_is_applied_once(aiomongo_replica_set: ReplicaSet,
     assert [document["txnNumber"] for document in sent] == [sent[0]["txnNumber"]] * 2
 
 
-async def test_several_mongos(connect: Connect, aiomongo_certs: CertKit) -> None:
+async def test_several_mongos(aiomongo_certs: CertKit, connect: Connect) -> None:
     """Both are used, cursors stay with theirs, and when one goes the other goes on."""
     with ShardedCluster(mongos=2, ca=aiomongo_certs) as cluster:
         client = connect(cluster.uri(localThresholdMS=10_000))
@@ -499,7 +499,7 @@ async def test_several_mongos(connect: Connect, aiomongo_certs: CertKit) -> None
         await done(client.close())
 
 
-async def test_behind_a_load_balancer(connect: Connect, aiomongo_certs: CertKit) -> None:
+async def test_behind_a_load_balancer(aiomongo_certs: CertKit, connect: Connect) -> None:
     """Cursors keep their connections."""
     with ShardedCluster(mongos=2, ca=aiomongo_certs, load_balancer=True) as cluster:
         client = connect(cluster.uri())
@@ -511,7 +511,7 @@ async def test_behind_a_load_balancer(connect: Connect, aiomongo_certs: CertKit)
         await done(client.close())
 
 
-async def test_many_operations_at_once(kind: Any, connect: Connect, aiomongo_server: MongoTestServer) -> None:
+async def test_many_operations_at_once(aiomongo_server: MongoTestServer, kind: Any, connect: Connect) -> None:
     """Forty tasks or threads on ten connections: everything is counted, nothing is lost."""
     users = connect(aiomongo_server.uri(maxPoolSize=10)).app.users
 
