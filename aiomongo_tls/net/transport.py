@@ -539,13 +539,9 @@ async def open_connection(
         ConfigurationError: the host cannot be a server name in TLS.
     """
     progress = progress or Progress(address)
-    engine: TLSEngine | None = None
+    server_hostname = server_hostname or default_server_name(address)
     if setup is not None:
-        try:
-            server_hostname = server_hostname or default_server_name(address)
-            engine = TLSEngine(setup.context, server_hostname=server_hostname, session=session)
-        except ValueError as exc:
-            raise ConfigurationError(f"{address}: the host cannot be a server name in TLS: {exc}") from exc
+        check_server_name(server_hostname, address)
 
     def translated(exc: BaseException) -> Exception:
         # Right after the handshake a refusal of our certificate may still come, in any dress.
@@ -557,9 +553,6 @@ async def open_connection(
             return explain(exc, host=address, engine=engine, setup=setup)
         return faults.lost(exc, address, progress.phase)
 
-    transport = Transport(receiver, engine=engine, explain=translated)
-    if first:
-        transport.write(first)
     try:
         progress.enter(Phase.DNS)
         endpoints = await (resolver or Resolver()).resolve(address)
@@ -570,8 +563,21 @@ async def open_connection(
         sock = await connect_first(endpoints, stagger=stagger)
     except OSError as exc:
         raise faults.not_reached(exc, address) from (exc.__cause__ or exc)
+    engine: TLSEngine | None = None
+    progress.enter(Phase.TLS if setup is not None else Phase.HELLO)
+    if setup is not None:
+        context = setup.context
+        try:
+            engine = await turns_of(asyncio.get_running_loop()).take(
+                lambda: TLSEngine(context, server_hostname=server_hostname, session=session)
+            )
+        except BaseException:
+            sock.close()
+            raise
+    transport = Transport(receiver, engine=engine, explain=translated)
+    if first:
+        transport.write(first)
     progress.stream = transport
-    progress.enter(Phase.TLS if engine is not None else Phase.HELLO)
     try:
         await _adopt(sock, transport)
         await transport.handshake()
@@ -589,6 +595,24 @@ def default_server_name(address: ServerAddress) -> str:
     # A zone ("fe80::1%eth0") belongs to this machine. The dot behind a complete name ("db.example.net.") is for DNS
     # only: neither SNI (RFC 6066, section 3) nor certificates have it.
     return address.host.partition("%")[0].removesuffix(".")
+
+
+def check_server_name(name: str, address: ServerAddress) -> None:
+    """See to it that TLS can ask for a server by this name, before anything is sent.
+
+    Args:
+        name: the name.
+        address: the server, for the message.
+
+    Raises:
+        ConfigurationError: it cannot be one.
+    """
+    try:
+        if not name or name.startswith(".") or "\0" in name:
+            raise ValueError("it is empty, begins with a dot or holds a null character")
+        name.encode("idna")
+    except ValueError as exc:
+        raise ConfigurationError(f"{address}: the host cannot be a server name in TLS: {exc}") from exc
 
 
 async def _adopt(sock: socket.socket, transport: Transport) -> None:
