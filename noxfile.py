@@ -86,7 +86,7 @@ def nodeclient(session: nox.Session) -> None:
     install(session, "test")
     env = {"AIOMONGO_TLS_TEST_NODE": folder}
     if not session.posargs:
-        env["AIOMONGO_TLS_TEST_AT_LEAST"] = "60"
+        env["AIOMONGO_TLS_TEST_MINIMUM"] = "60"
     session.run("python", "-X", "dev", "-m", "pytest", "tests/interop/nodeclient", *session.posargs, env=env)
 
 

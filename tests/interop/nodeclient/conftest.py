@@ -1,7 +1,7 @@
 """The official Node.js driver against the embedded server; runs only by `nox -s nodeclient`, which installs it.
 
 The session sets AIOMONGO_TLS_TEST_NODE to the folder that has node_modules. Without it nothing here is collected, so
-that a run of all tests needs no Node.js and has no row of skips. AIOMONGO_TLS_TEST_AT_LEAST is how many tests have to
+that a run of all tests needs no Node.js and has no row of skips. AIOMONGO_TLS_TEST_MINIMUM is how many tests have to
 run and pass.
 """
 
@@ -16,7 +16,7 @@ import pytest
 from node_driver import Kept, Node
 
 FOLDER = os.environ.get("AIOMONGO_TLS_TEST_NODE")
-AT_LEAST = int(os.environ.get("AIOMONGO_TLS_TEST_AT_LEAST", "0"))
+AT_LEAST = int(os.environ.get("AIOMONGO_TLS_TEST_MINIMUM", "0"))
 
 collect_ignore_glob = [] if FOLDER else ["test_*.py"]
 
