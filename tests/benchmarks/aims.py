@@ -35,7 +35,9 @@ RATIOS = (
     ("find_one", BARE, 1.2),
     ("find_one", THEIRS, 0.25),
     ("insert_one", BARE, 1.4),
+    ("insert_one", THEIRS, 0.25),
     ("update_one", BARE, 1.4),
+    ("update_one", THEIRS, 0.25),
     ("find_many", THEIRS, 1 / 1.3),
     ("insert_many", THEIRS, 1 / 1.3),
 )
