@@ -79,6 +79,9 @@ class Counts(dict[str, Any]):
 _OK = b"\x01ok\x00" + struct.pack("<d", 1.0)
 _OK_AND_TIMES = _OK + b"\x03$clusterTime\x00"
 _LENGTH_OF_TIMES = 192
+_OPERATION_TIME = b"\x11operationTime\x00"
+# A timestamp, and the end of the reply.
+_AFTER_OPERATION_TIME = 9
 # The beginning of a reply to find: `cursor`, its length, `firstBatch`, its length, `0`, the length of the document.
 _ONE_DOCUMENT = struct.Struct("<8si12si3si")
 _NO_MORE = b"\x12id\x00" + bytes(8)
@@ -126,7 +129,7 @@ class ReplyDecoder:
                     reply["cursor"][batch] = documents
                     return reply
             end = data.rfind(_OK_AND_TIMES, max(len(data) - _LENGTH_OF_TIMES, 0))
-            if end > 0 and documents_in in _WITHOUT_TIMES:
+            if end > 0 and documents_in in _WITHOUT_TIMES and _has_only_times(data, end + len(_OK_AND_TIMES)):
                 try:
                     success = self._decode(_cut(data, end + len(_OK)), documents_in)
                 except InvalidBSON:
@@ -196,6 +199,17 @@ def _own(value: Any) -> Any:
     if isinstance(value, list):
         return [_own(item) for item in cast(Sequence[Any], value)]
     return value
+
+
+def _has_only_times(data: bytes, position: int) -> bool:
+    """Whether nothing stands behind the times: what a proxy or another server may add there must not be lost.
+
+    Args:
+        data: the reply.
+        position: where the value of `$clusterTime` starts.
+    """
+    after = position + int.from_bytes(data[position : position + 4], "little")
+    return data.startswith(_OPERATION_TIME, after) and after + len(_OPERATION_TIME) + _AFTER_OPERATION_TIME == len(data)
 
 
 def _cut(data: bytes, end: int) -> bytes:
