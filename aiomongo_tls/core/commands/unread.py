@@ -110,6 +110,8 @@ def set_aside(reply: bytes, decode: Callable[[bytes], Mapping[str, Any]]) -> tup
             return None
         name, start = found
         end = start + _read_length(reply, start)
+        less = end - start - len(_EMPTY)
+        rest = _read_length(reply, cursor) - less
         parts = _cut_up(reply, start + 4, end - 1)
     except (ValueError, IndexError, struct.error):
         # It ends before it should, or a length is none.
@@ -117,12 +119,11 @@ def set_aside(reply: bytes, decode: Callable[[bytes], Mapping[str, Any]]) -> tup
     if parts is None or end > len(reply) or reply[end - 1]:
         return None
     cuts, count = parts
-    less = end - start - len(_EMPTY)
     head = b"".join(
         (
             _INT32.pack(len(reply) - less),
             _CURSOR,
-            _INT32.pack(_read_length(reply, cursor) - less),
+            _INT32.pack(rest),
             reply[cursor + 4 : start],
             _EMPTY,
             reply[end:],

@@ -137,6 +137,15 @@ def test_names_do_not_matter() -> None:
     assert read(aside[2]) == documents
 
 
+@pytest.mark.parametrize("length", [0, -1, -(2**31), 2**31 - 1])
+def test_a_cursor_of_no_length(length: int) -> None:
+    """It is bson that says so, as with any other reply that is none."""
+    data = bytearray(bson.encode(reply_with(documents_of(100, 1000))))
+    struct.pack_into("<i", data, 12, length)
+    with pytest.raises(InvalidBSON):
+        ReplyDecoder(DEFAULT_CODEC_OPTIONS).decode(bytes(data), DocumentsIn.CURSOR)
+
+
 @settings(max_examples=60, deadline=None)
 @given(st.data())
 def test_a_broken_reply_is_never_read_differently(data: st.DataObject) -> None:
