@@ -193,6 +193,8 @@ class Rotation:
         self._complaints.pop(address, None)
         present = principal.identity
         access.adopt(candidate)
+        # If the server refused the present one, operations have passed it over.
+        principal.ways.clear()
         if self._renewed is not None:
             self._renewed(address)
         if present.fingerprint != candidate.fingerprint:

@@ -26,6 +26,7 @@ from aiomongo_tls.errors import AuthenticationFailed, AutoReconnect, InvalidOper
 from aiomongo_tls.net.connection import Connection
 from aiomongo_tls.net.dns import Endpoint, Resolver
 from aiomongo_tls.topology import life as life_module
+from aiomongo_tls.topology.rotation import Rotation
 from aiomongo_tls.topology.srv_monitor import Polling
 from aiomongo_tls.topology.topology import Topology
 
@@ -151,6 +152,24 @@ async def test_a_refusal_counts_for_all_where_there_is_one() -> None:
         deployment.handle_error(refused, AuthenticationFailed("no", 18, {}, host=peer.address), When.AUTHENTICATING)
         assert deployment.description.servers[peer.address].server_type is ServerType.UNKNOWN
         await use(made[0])
+
+
+async def test_a_server_that_takes_the_renewed_identity_is_passed_over_no_longer() -> None:
+    """From that moment on, and not from the next check of the server."""
+    async with principals(2) as (peer, made):
+        for topology in made:
+            await use(topology)
+        principal = made[1]._principal
+        access = principal.accesses[peer.address]
+        access.fault = AutoReconnect("refused")
+        # Found when there was another server, which did not refuse it.
+        principal.ways[None] = []
+        assert made[1].try_check_out() is None
+        assert await Rotation(principal, interval=None)._prove_at(access, principal.identity)
+        assert principal.accesses[peer.address].fault is None
+        connection = made[1].try_check_out()
+        assert connection is not None
+        made[1].check_in(connection)
 
 
 async def test_a_server_that_has_left_is_watched_by_nobody() -> None:
