@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from aiomongo_tls.address import ServerAddress
 from aiomongo_tls.errors import AutoReconnect, ConfigurationError, ServerCertificateError, TLSError
 from aiomongo_tls.net.dns import Endpoint, Resolver
 from aiomongo_tls.net.transport import open_connection
+from aiomongo_tls.net.turns import turns_of
 from aiomongo_tls.tls.context import TLSSetup, shared_context
 
 
@@ -148,3 +150,28 @@ async def test_a_loop_that_does_not_take_the_socket_is_an_error_like_any_other(
         assert isinstance(caught.value.__cause__, OSError)
         await peer.until(lambda: peer.sessions and not peer.open_sessions)
         assert len(descriptors() - before) <= 1
+
+
+@pytest.mark.parametrize("when", ["in line", "as its turn has come"])
+async def test_whoever_gives_up_in_line_leaves_no_socket(setup: TLSSetup, when: str) -> None:
+    """The TLS engine is made in a turn of its own; until then the socket is nobody else's."""
+    steps: asyncio.Queue[Callable[[], None]] = asyncio.Queue()
+    line = turns_of(asyncio.get_running_loop())
+    async with mongo_peer() as peer:
+        before = descriptors()
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(line, "run", steps.put_nowait)
+            receiver = Recorder()
+            opening = asyncio.create_task(
+                open_connection(peer.address, receiver=receiver, setup=setup, resolver=resolver_of())
+            )
+            step = await steps.get()
+        if when == "as its turn has come":
+            step()
+        opening.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await opening
+        step()
+        await peer.until(lambda: peer.sessions and not peer.open_sessions)
+        assert len(descriptors() - before) <= 1
+        assert not receiver.ends

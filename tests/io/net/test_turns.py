@@ -90,6 +90,37 @@ def test_a_step_that_raises_does_not_stop_the_line() -> None:
     assert loop.done == ["a", "b"]
 
 
+async def test_who_waits_for_a_step_gets_what_it_returns() -> None:
+    """At once, or when its turn has come; what it raises, too."""
+    loop = Loop()
+    line = turns(loop)
+    assert await line.take(lambda: 5) == 5
+    line.run(loop.step("a", 5))
+    waiting = asyncio.create_task(line.take(lambda: 6))
+    failing = asyncio.create_task(line.take(lambda: int("six")))
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    loop.turn()
+    assert await waiting == 6
+    with pytest.raises(ValueError, match="six"):
+        await failing
+
+
+async def test_a_step_that_nobody_waits_for_any_more_is_left_out() -> None:
+    """Its place in the line costs the others nothing."""
+    loop = Loop()
+    line = turns(loop)
+    line.run(loop.step("a", 5))
+    waiting = asyncio.create_task(line.take(loop.step("b", 5)))
+    await asyncio.sleep(0)
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    assert not line.run(loop.step("c", 1))
+    loop.turn()
+    assert loop.done == ["a", "c"]
+
+
 async def test_a_loop_has_one_line() -> None:
     """All its connections share it."""
     loop = asyncio.get_running_loop()
