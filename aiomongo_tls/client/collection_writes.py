@@ -341,7 +341,7 @@ class CollectionWrites(Namespace[DocumentType]):
                 notes (`__notes__`, shown in tracebacks).
         """
         outcome = await self._write_many(
-            runs(check_operations(requests), ordered=ordered),
+            runs(check_operations(requests, new_object_id), ordered=ordered),
             session,
             ordered=ordered,
             bypass_document_validation=bypass_document_validation,

@@ -8,14 +8,16 @@ ever shown.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from operator import itemgetter
 from typing import Any
 
+from bson.objectid import ObjectId
+
 from aiomongo_tls.core.commands.arguments import check_list
-from aiomongo_tls.core.commands.operations import Operation
+from aiomongo_tls.core.commands.operations import InsertOne, Operation
 from aiomongo_tls.core.commands.statements import Kind, Statement
 from aiomongo_tls.errors import BulkWriteError, InvalidOperation, ProtocolError
 
@@ -30,8 +32,12 @@ class Run:
     documents: Sequence[Mapping[str, Any]] = ()
 
 
-def check_operations(requests: object) -> list[Statement]:
+def check_operations(requests: object, new_id: Callable[[], ObjectId] = ObjectId) -> list[Statement]:
     """The statements of a bulk's operations.
+
+    Args:
+        requests: the operations.
+        new_id: makes an id for a document that is inserted without one.
 
     Raises:
         TypeError: not a list of operations.
@@ -47,7 +53,10 @@ def check_operations(requests: object) -> list[Statement]:
             raise TypeError(f"{operation!r} is not an operation such as InsertOne or UpdateMany")
         if operation.namespace is not None:
             raise InvalidOperation("an operation with a namespace is for AsyncClient.bulk_write; leave it out here")
-        statements.append(operation.statement())
+        if isinstance(operation, InsertOne):
+            statements.append(operation.statement(new_id))
+        else:
+            statements.append(operation.statement())
     return statements
 
 

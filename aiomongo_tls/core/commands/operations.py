@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Generic, TypeAlias
+
+from bson.objectid import ObjectId
 
 from aiomongo_tls.core.commands.arguments import check_list, check_mapping
 from aiomongo_tls.core.commands.document_type import DocumentType, Filter, Pipeline
@@ -77,9 +79,13 @@ class InsertOne(Operation, Generic[DocumentType]):
     def __init__(self, document: DocumentType | RawBSONDocument, namespace: str | None = None) -> None:
         super().__init__({"document": document, "namespace": namespace})
 
-    def statement(self) -> Statement:
-        """What the insert command says for this operation."""
-        return insert_statement(self._arguments["document"])
+    def statement(self, new_id: Callable[[], ObjectId] = ObjectId) -> Statement:
+        """What the insert command says for this operation.
+
+        Args:
+            new_id: makes an id for a document without one.
+        """
+        return insert_statement(self._arguments["document"], new_id)
 
 
 class _Delete(Operation):
