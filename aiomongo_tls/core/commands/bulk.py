@@ -49,14 +49,13 @@ def check_operations(requests: object, new_id: Callable[[], ObjectId] = ObjectId
         raise InvalidOperation("there is nothing to do: the list of operations is empty")
     statements: list[Statement] = []
     for operation in operations:
-        if not isinstance(operation, Operation):
+        # The usual type first: what is an instance of an abstract class takes long to find out.
+        is_insert = type(operation) is InsertOne
+        if not is_insert and not isinstance(operation, Operation):
             raise TypeError(f"{operation!r} is not an operation such as InsertOne or UpdateMany")
         if operation.namespace is not None:
             raise InvalidOperation("an operation with a namespace is for AsyncClient.bulk_write; leave it out here")
-        if isinstance(operation, InsertOne):
-            statements.append(operation.statement(new_id))
-        else:
-            statements.append(operation.statement())
+        statements.append(operation.statement(new_id) if is_insert else operation.statement())
     return statements
 
 
