@@ -240,8 +240,8 @@ class Executor:
                         connection = await self._check_out_at(at, deadline)
                     else:
                         connection = topology.try_check_out(command.read_preference, attempts.deprioritized)
-                        self._is_used = True
                         if connection is None:
+                            self._is_used = True
                             connection = await topology.check_out(
                                 deadline, command.read_preference, attempts.deprioritized
                             )

@@ -429,12 +429,9 @@ class Transport(asyncio.BufferedProtocol):
         self._tell(exc)
         if self.engine is not None and self.engine.server_side and self._stream is not None:
             # (2) Then the client can read the alert before the connection goes.
-            with suppress(OSError, RuntimeError):
-                if self._stream.can_write_eof() and not self._stream.is_closing():
-                    self._stream.write_eof()
-                    self._set_bound()
-                    return
-        self._hang_up()
+            self._end_our_direction(self._stream)
+        else:
+            self._hang_up()
 
     def _tell(self, exc: BaseException | None) -> None:
         """Report the end, once."""
@@ -468,6 +465,22 @@ class Transport(asyncio.BufferedProtocol):
         if self.engine is not None:
             self.engine.close()
             self._flush()
+        if self._closing and not self._told and self._stream is not None and self._stream.get_write_buffer_size():
+            self._end_our_direction(self._stream)
+        else:
+            self._hang_up()
+
+    def _end_our_direction(self, stream: asyncio.Transport) -> None:
+        """Send what is left, and read on until the peer ends its direction too, or the time is up.
+
+        A socket that is closed with unread bytes in it (session tickets are enough) is reset by the system, and the
+        peer loses what it has not read yet.
+        """
+        with suppress(OSError, RuntimeError):
+            if stream.can_write_eof() and not stream.is_closing():
+                stream.write_eof()
+                self._set_bound()
+                return
         self._hang_up()
 
     def _hang_up(self) -> None:

@@ -410,19 +410,6 @@ async def test_a_child_that_is_forgotten(server: MongoTestServer, people: dict[s
         await client.close()
 
 
-async def test_one_that_found_open_connections_is_forgotten(
-    server: MongoTestServer, people: dict[str, Certificate]
-) -> None:
-    """It has never waited for a connection, and Python is told all the same."""
-    family = Family(server, people)
-    await family.child("bob").ping()
-    await family.child("bob").ping()
-    with pytest.warns(ResourceWarning, match="a client was not closed"):
-        family.made.pop()
-    for client in family.made:
-        await client.close()
-
-
 # Idle
 
 
